@@ -1,0 +1,42 @@
+"""infoflow: see how information flows through a trained neural network.
+
+>>> import infoflow
+>>> report = infoflow.analyze("sample_models/lenet5-mnist.pt")  # doctest: +SKIP
+
+The public names are in the table below; each is imported on its first use, so that
+``import infoflow`` costs nothing and loads neither torch nor matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from infoflow.analysis import analyze as analyze
+    from infoflow.errors import InfoflowError as InfoflowError
+    from infoflow.report import Finding as Finding
+    from infoflow.report import Measurement as Measurement
+    from infoflow.report import Report as Report
+
+_PUBLIC = {
+    "analyze": "infoflow.analysis",
+    "InfoflowError": "infoflow.errors",
+    "Finding": "infoflow.report",
+    "Measurement": "infoflow.report",
+    "Report": "infoflow.report",
+}
+
+__all__ = ["Finding", "InfoflowError", "Measurement", "Report", "analyze"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("infoflow")
+    raise AttributeError(f"module 'infoflow' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,5 @@
+"""``python -m infoflow``."""
+
+from infoflow.cli import main
+
+main()

@@ -1,0 +1,252 @@
+"""analyze(): the one place where reading, measuring and finding meet."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from os import PathLike, fspath
+from typing import TYPE_CHECKING
+
+from infoflow.architectures import build, describe, recognise, resize
+from infoflow.checkpoints import open_checkpoint
+from infoflow.errors import CheckpointError, MissingDependencyError, SelectionError
+from infoflow.findings import find
+from infoflow.layers import Layer, Plan, PlannedLayer, plan
+from infoflow.measures import choose
+from infoflow.report import Coverage, Measurement, Report, Series, Status, TensorRecord
+from infoflow.selection import select
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from infoflow.architectures.architecture import Architecture
+    from infoflow.checkpoints.checkpoint import Checkpoint
+    from infoflow.measures.measure import Measure
+
+Progress = Callable[[int, int, str], None]
+"""Called with layers done, layers in all and the name of the layer at hand."""
+
+ALWAYS = ("zeros", "non-finite")
+"""The measures that mean something on a weight that holds NaN or infinite values."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network opened for analysis: its tensors, what it was recognised as, and the plan."""
+
+    checkpoint: Checkpoint
+    architecture: Architecture | None
+    plan: Plan
+
+
+def analyze(
+    source: str | PathLike[str] | nn.Module,
+    *,
+    measures: str | Sequence[str] = "default",
+    layers: Sequence[str] = (),
+    arch: str | None = None,
+    input_size: tuple[int, ...] | None = None,
+    weights: str = "auto",
+    trust_pickle: bool = False,
+    device: str = "cpu",
+    fast: bool = False,
+    seed: int = 0,
+    digest: bool = True,
+    progress: Progress | None = None,
+) -> Report:
+    """Report where a trained network keeps entropy and where it loses it, layer by layer.
+
+    Args:
+        source: A checkpoint file or folder, or a live ``nn.Module``.
+        measures: ``paper``, ``default``, ``all``, or names (see `infoflow.measures.choose`).
+        layers: Patterns of layers (see `infoflow.selection.select`); empty for all.
+        arch: ``torchvision:NAME``, ``timm:NAME`` or ``path/model.py:factory``, for a file that
+            is not recognised by itself.
+        input_size: Spatial size of the network's input, such as ``(224, 224)``.
+        weights: ``auto``, ``ema`` or ``raw``, where a file holds both.
+        trust_pickle: Let a pickled file run its code. Only for files that you trust.
+        device: ``cpu`` or a torch device such as ``cuda``.
+        fast: Coarser tolerances (the report says so).
+        seed: Of the random frequencies and draws.
+        digest: Whether to compute the file's SHA-256.
+        progress: Called before each layer.
+
+    Returns:
+        The report. Numbers that do not exist are rows with a note, not exceptions.
+
+    Raises:
+        InfoflowError: The request or the file cannot be served; one sentence says why.
+    """
+    chosen = choose(measures)
+    opened = open_subject(
+        source, arch=arch, input_size=input_size, weights=weights, trust_pickle=trust_pickle
+    )
+    selected = select(opened.plan.layers, layers) if layers else list(opened.plan.layers)
+    rows: list[Measurement] = []
+    series: list[Series] = []
+    for index, planned in enumerate(selected):
+        if progress:
+            progress(index, len(selected), planned.summary.name)
+        layer = _on_device(planned.read(), device)
+        for measurement in measure_layer(layer, chosen, fast=fast, seed=seed):
+            (series if isinstance(measurement, Series) else rows).append(measurement)  # type: ignore[arg-type]
+    settings = {
+        "measures": measures if isinstance(measures, str) else ",".join(measures),
+        "layers": ",".join(layers) or "all",
+        "arch": arch or "recognised from names and shapes",
+        "input-size": "×".join(map(str, input_size)) if input_size else "of the architecture",
+        "weights": weights,
+        "device": device,
+        "fast": "yes" if fast else "no",
+        "seed": str(seed),
+    }
+    report = Report(
+        source=opened.checkpoint.path,
+        format=opened.checkpoint.format,
+        digest=opened.checkpoint.digest() if digest else "",
+        architecture=opened.architecture.title if opened.architecture else "",
+        layers=tuple(planned.summary for planned in selected),
+        measurements=tuple(rows),
+        series=tuple(series),
+        findings=(),
+        coverage=Coverage(tuple(_selected_records(opened.plan, selected))),
+        settings=settings,
+        versions=_versions(device),
+        notes=opened.checkpoint.notes
+        + ((opened.architecture.note,) if opened.architecture and opened.architecture.note else ()),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return replace(report, findings=find(report))
+
+
+def open_subject(
+    source: str | PathLike[str] | nn.Module,
+    *,
+    arch: str | None = None,
+    input_size: tuple[int, ...] | None = None,
+    weights: str = "auto",
+    trust_pickle: bool = False,
+) -> Subject:
+    """Open a checkpoint or a live module and plan its layers; no weight is read.
+
+    Raises:
+        CheckpointError: The file cannot be read, or holds nothing that can be analysed.
+        ArchitectureError: The named architecture cannot be built or does not fit.
+    """
+    if isinstance(source, (str, PathLike)):
+        checkpoint = open_checkpoint(fspath(source), weights=weights, trust_pickle=trust_pickle)
+        architecture = _architecture(checkpoint, arch, input_size)
+    else:
+        from infoflow.checkpoints.module import from_module
+
+        checkpoint = from_module(source)
+        architecture = describe(source, input_size, name=type(source).__name__)
+    planned = plan(checkpoint, architecture, input_size)
+    if not planned.layers:
+        kinds = sorted({record.reason for record in planned.records})
+        raise CheckpointError(
+            f"{checkpoint.path}: nothing in it can be analysed; it holds {len(planned.records)} "
+            f"tensors ({'; '.join(kinds[:3]) or 'none at all'})."
+        )
+    return Subject(checkpoint, architecture, planned)
+
+
+def _architecture(
+    checkpoint: Checkpoint, arch: str | None, input_size: tuple[int, ...] | None
+) -> Architecture | None:
+    if arch:
+        return _fitted(build(arch, input_size), checkpoint)
+    shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    architecture = recognise(shapes)
+    return resize(architecture, input_size) if architecture and input_size else architecture
+
+
+def _fitted(architecture: Architecture, checkpoint: Checkpoint) -> Architecture:
+    """The architecture the user named, refused where no weight of it is in the file."""
+    shared = [
+        name
+        for name in architecture.parameters
+        if name in checkpoint.tensors
+        and len(checkpoint.tensors[name].shape) == len(architecture.shapes.get(name, ()))
+    ]
+    if not shared:
+        from infoflow.errors import ArchitectureError
+
+        raise ArchitectureError(
+            f"{architecture.name} does not fit {checkpoint.path}: none of its "
+            f"{len(architecture.parameters)} weights is in the file under its name."
+        )
+    return architecture
+
+
+def measure_layer(
+    layer: Layer, measures: Sequence[Measure], *, fast: bool = False, seed: int = 0
+) -> Iterator[Measurement | Series]:
+    """Every row and series of the given measures for one layer."""
+    from infoflow.measures.weights.subject import Subject as LayerSubject
+
+    subject = LayerSubject(layer, fast=fast, seed=seed)
+    defined = [measure for measure in measures if layer.kind in measure.kinds]
+    broken = _non_finite(layer)
+    for measure in defined:
+        if broken and measure.name not in ALWAYS:
+            yield Measurement(
+                layer.name,
+                measure.name,
+                "value",
+                None,
+                measure.unit,
+                note=f"not computed: the weight holds {broken:,} values that are NaN or infinite",
+            )
+            continue
+        yield from measure.compute(subject)
+        if measure.series:
+            yield from measure.series(subject)
+
+
+def _non_finite(layer: Layer) -> int:
+    from infoflow.measures.weights.zeros import count_non_finite
+
+    return count_non_finite(layer.weight)
+
+
+def _on_device(layer: Layer, device: str) -> Layer:
+    """The layer with its weight as a float64 torch tensor on a device, or as it is on the CPU."""
+    if device == "cpu":
+        return layer
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"--device {device} needs torch, which is not installed: pip install torch."
+        ) from error
+    try:
+        weight = torch.from_numpy(layer.weight.astype("float64")).to(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise SelectionError(f"The device {device!r} cannot be used: {reason}") from error
+    return replace(layer, weight=weight)
+
+
+def _selected_records(planned: Plan, selected: Sequence[PlannedLayer]) -> Iterator[TensorRecord]:
+    taken = {layer.tensor for layer in selected}
+    left = {layer.tensor for layer in planned.layers} - taken
+    for record in planned.records:
+        if record.name in left:
+            yield replace(record, status=Status.NOT_SELECTED, reason="not chosen by --layers")
+        else:
+            yield record
+
+
+def _versions(device: str) -> dict[str, str]:
+    packages = ["infoflow", "numpy", "scipy"] + (["torch"] if device != "cpu" else [])
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,50 @@
+"""The command line: one file a command; torch is not loaded until a command needs it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from infoflow.errors import InfoflowError
+
+EXIT_MISTAKE = 2
+EXIT_FAULT = 70
+
+
+def main() -> None:
+    """Run the command line; every way out of it is an exit code with one sentence."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        from infoflow.cli.app import app
+
+        app(prog_name="infoflow")
+    except InfoflowError as error:
+        _say(f"infoflow: {error}")
+        sys.exit(EXIT_MISTAKE)
+    except KeyboardInterrupt:
+        _say("infoflow: interrupted")
+        sys.exit(130)
+    except MemoryError:
+        _say("infoflow: out of memory; --layers analyses a part, --measures paper needs least.")
+        sys.exit(EXIT_MISTAKE)
+    except Exception as error:  # noqa: BLE001, RUF100  (the last resort: an internal fault)
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="infoflow-fault-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(" ".join(sys.argv) + "\n\n" + traceback.format_exc())
+        _say(
+            f"infoflow: internal fault ({type(error).__name__}: {error}); this is a defect of "
+            f"infoflow, not of your file. The traceback is in {Path(file.name)}."
+        )
+        sys.exit(EXIT_FAULT)
+
+
+def _say(sentence: str) -> None:
+    """Print to standard error, on one line, without control characters from a file's names."""
+    from infoflow.render.text import printable
+
+    print(printable(" ".join(sentence.split())), file=sys.stderr)  # noqa: T201

@@ -1,0 +1,79 @@
+"""``infoflow layers``: what is in a file, without reading a weight."""
+
+from __future__ import annotations
+
+from infoflow.cli import options
+
+
+def layers(
+    path: options.Source,
+    layers: options.Layers = None,
+    arch: options.Arch = None,
+    input_size: options.InputSize = None,
+    weights: options.Weights = options.WeightsChoice.auto,
+    trust_pickle: options.TrustPickle = False,
+    json: options.Json = False,
+    no_color: options.NoColor = False,
+) -> None:
+    """List the layers of a file, their geometry, and every tensor that is not analysed."""
+    from dataclasses import asdict
+
+    from infoflow.analysis import open_subject
+    from infoflow.selection import select
+
+    opened = open_subject(
+        path,
+        arch=arch,
+        input_size=options.input_size(input_size),
+        weights=weights.value,
+        trust_pickle=trust_pickle,
+    )
+    chosen = select(opened.plan.layers, layers or [])
+    if json:
+        import json as encoder
+
+        found = {
+            "source": opened.checkpoint.path,
+            "format": opened.checkpoint.format,
+            "architecture": opened.architecture.title if opened.architecture else None,
+            "layers": [asdict(layer.summary) for layer in chosen],
+            "tensors": [asdict(record) for record in opened.plan.records],
+            "notes": list(opened.checkpoint.notes),
+        }
+        print(encoder.dumps(found, ensure_ascii=False, indent=2))  # noqa: T201
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from infoflow.cli.console import standard_output
+    from infoflow.render.text import printable, shape_text
+    from infoflow.report import Status
+
+    console = standard_output(no_color=no_color)
+    known = opened.architecture.title if opened.architecture else "architecture not known"
+    title = f"{path.name} · {opened.checkpoint.format} · {known}"
+    console.print(Text(printable(title), style="bold"))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in ("layer", "kind", "shape", "dtype", "stride", "groups", "input", "geometry"):
+        table.add_column(heading, overflow="fold")
+    for layer in (planned.summary for planned in chosen):
+        table.add_row(
+            Text(printable(layer.name)),
+            layer.kind,
+            shape_text(layer.shape),
+            layer.dtype,
+            shape_text(layer.stride) if layer.stride else "",
+            str(layer.groups) if layer.stride else "",
+            shape_text(layer.input_size) if layer.input_size else "",
+            layer.geometry,
+        )
+    console.print(table)
+    rest = [record for record in opened.plan.records if record.status is not Status.ANALYSED]
+    if rest:
+        console.print(f"\n{len(rest)} tensors are not layers:")
+        for record in rest:
+            line = f"  {record.name} {shape_text(record.shape)}: {record.status}, {record.reason}"
+            console.print(Text(printable(line), style="dim"))
+    for note in opened.checkpoint.notes:
+        console.print(Text(printable(note), style="dim"))

@@ -1,0 +1,77 @@
+"""Options that several commands share, and how their words are read."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infoflow.errors import SelectionError
+
+
+class WeightsChoice(StrEnum):
+    """Which weights of a file that holds two sets."""
+
+    auto = "auto"
+    ema = "ema"
+    raw = "raw"
+
+
+Arch = Annotated[
+    str | None,
+    typer.Option(
+        help="Architecture of a file that is not recognised: torchvision:NAME, timm:NAME or "
+        "path/model.py:factory (runs that file).",
+        metavar="SPEC",
+    ),
+]
+InputSize = Annotated[
+    str | None,
+    typer.Option(
+        help="Size of the network's input, such as 224 or 224x320; without an architecture, of "
+        "every convolution's.",
+        metavar="SIZE",
+    ),
+]
+Layers = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Layers to take: globs ('features.*'), exclusions ('!*.downsample.*') and types "
+        "(type:dense); again or with commas for several.",
+        metavar="PATTERN",
+    ),
+]
+Weights = Annotated[
+    WeightsChoice, typer.Option(help="Which weights, where a file also holds averaged ones.")
+]
+TrustPickle = Annotated[
+    bool,
+    typer.Option("--trust-pickle", help="Let a pickled file run its code; only if you trust it."),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON instead of a table.")
+]
+NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
+Source = Annotated[
+    Path, typer.Argument(help="A checkpoint file or model folder.", show_default=False)
+]
+
+
+def input_size(text: str | None) -> tuple[int, ...] | None:
+    """Read ``224`` (square), ``224x320`` or ``16x224x224``.
+
+    Raises:
+        SelectionError: It is not of that form, or a number is not positive.
+
+    >>> input_size("224"), input_size("224x320")
+    ((224, 224), (224, 320))
+    """
+    if text is None:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,6}([x×][1-9]\d{0,6}){0,2}", text):
+        raise SelectionError(f"--input-size {text!r} is not a size such as 224 or 224x320.")
+    numbers = tuple(int(word) for word in re.split("[x×]", text))
+    return numbers * 2 if len(numbers) == 1 else numbers

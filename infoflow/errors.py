@@ -1,0 +1,33 @@
+"""What can go wrong through the caller's doing: one small class per kind, one sentence each."""
+
+
+class InfoflowError(Exception):
+    """A caller's mistake, told in one sentence: what, where, what to do."""
+
+
+class CheckpointError(InfoflowError):
+    """A checkpoint cannot be read: missing, damaged, or of no known format."""
+
+
+class UnsafeCheckpointError(CheckpointError):
+    """A checkpoint needs code to load, and nobody said that its code may run."""
+
+
+class ArchitectureError(InfoflowError):
+    """An architecture cannot be built, or does not fit the checkpoint."""
+
+
+class SelectionError(InfoflowError):
+    """A layer pattern, measure or option names nothing that exists."""
+
+
+class OutputError(InfoflowError):
+    """An output cannot be written."""
+
+
+class MissingDependencyError(InfoflowError):
+    """A package that this request needs is not installed or does not work."""
+
+
+class ReportError(InfoflowError):
+    """A report file cannot be read back."""

@@ -1,0 +1,251 @@
+"""From a checkpoint to layers: a plan first, then one weight alive at a time.
+
+The plan reads nothing: it says of every tensor in the file what it is, or why it is not
+analysed, from its name, shape and type and from the architecture where that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from infoflow.architectures.architecture import (
+    Architecture,
+    Geometry,
+    Initialisation,
+    ParameterFacts,
+)
+from infoflow.names import facts_by_name, passive_reason, unsupported_reason
+from infoflow.report import LayerSummary, Status, TensorRecord
+
+if TYPE_CHECKING:
+    from infoflow.checkpoints.checkpoint import Checkpoint, StoredTensor
+
+Array = Any
+"""An array of the array API: numpy, or a torch tensor with ``--device cuda``."""
+
+KINDS = ("dense", "convolution", "transposed convolution", "normalisation")
+_DEFAULT_EPSILON = 1e-5
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """A normalisation layer in evaluation mode, as numpy float64 vectors of one number a channel.
+
+    ``gamma`` is the weight (ones where it has none); ``variance`` the running variance, None for
+    layer and group normalisation, whose statistics depend on the data.
+    """
+
+    name: str
+    gamma: Array
+    variance: Array | None
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A linear map of the network, or a normalisation.
+
+    Args:
+        name: Name of the module (``features.0``; ``attn.in_proj.q`` for a part of a packed one).
+        kind: ``dense``, ``convolution``, ``transposed convolution`` or ``normalisation``.
+        weight: As stored (its type, perhaps memory-mapped): (out, in) for dense,
+            (C_out, C_in/groups, *kernel) for convolutions, (C_in, C_out/groups, *kernel) for
+            transposed ones. For a normalisation: gamma.
+        dtype: Of the stored tensor; rank tolerances use its precision.
+        geometry: Of a convolution, None for dense layers.
+        geometry_source: ``known``, ``none needed``, or ``assumed stride 1, groups 1``.
+        normalisation: The normalisation that follows directly (for ``normalisation`` kind: itself).
+        initialisation: How a fresh network draws the weight, None where unknown.
+        parameters: Number of weights.
+        note: What else the reader must know.
+    """
+
+    name: str
+    kind: str
+    weight: Array
+    dtype: str
+    geometry: Geometry | None = None
+    geometry_source: str = "none needed"
+    normalisation: Normalisation | None = None
+    initialisation: Initialisation | None = None
+    parameters: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedLayer:
+    """A layer that has not been read; ``read`` reads it."""
+
+    summary: LayerSummary
+    tensor: str
+    geometry: Geometry | None
+    initialisation: Initialisation | None
+    read: Callable[[], Layer]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be read, in file order, and what becomes of every tensor."""
+
+    layers: tuple[PlannedLayer, ...]
+    records: tuple[TensorRecord, ...]
+
+    def __iter__(self) -> Iterator[Layer]:
+        """Layers, one weight alive at a time."""
+        for planned in self.layers:
+            yield planned.read()
+
+
+def plan(
+    checkpoint: Checkpoint,
+    architecture: Architecture | None = None,
+    input_size: tuple[int, ...] | None = None,
+) -> Plan:
+    """Say of every tensor what it is and how it will be analysed, reading none.
+
+    Args:
+        checkpoint: The file's tensors.
+        architecture: What is known of the network, None where nothing is.
+        input_size: Without an architecture: the input size to assume at *every* convolution
+            (nothing is known of pooling or of the order of layers); ignored with one.
+
+    Returns:
+        The plan; its records are in file order, one a tensor.
+    """
+    known: Mapping[str, ParameterFacts] = architecture.parameters if architecture else {}
+    layers: list[PlannedLayer] = []
+    records: list[TensorRecord] = []
+    owners: dict[tuple[str, tuple[int, ...]], str] = {}
+    for tensor in checkpoint.tensors.values():
+        owner = owners.setdefault((tensor.memory, tensor.shape), tensor.name) if tensor.memory else ""
+        shared = owner if owner != tensor.name else ""
+        facts = known.get(tensor.name)
+        assumed = facts is None
+        record = _record(checkpoint, tensor, facts, shared)
+        if record is None:
+            facts = facts or facts_by_name(tensor.name, tensor.shape, checkpoint.tensors)
+            made = _planned(checkpoint, tensor, facts, assumed, input_size)
+            layers += made
+            guess = any(layer.summary.geometry.startswith("assumed") for layer in made)
+            record = _entry(tensor, Status.ANALYSED, made[0].summary.kind, shared, guess)
+        records.append(record)
+    return Plan(tuple(layers), tuple(records))
+
+
+def _record(
+    checkpoint: Checkpoint, tensor: StoredTensor, facts: ParameterFacts | None, shared: str
+) -> TensorRecord | None:
+    """The record of a tensor that is no layer, or None for one that is."""
+    if reason := unsupported_reason(tensor.name, tensor.shape, tensor.dtype, checkpoint.tensors):
+        return _entry(tensor, Status.NOT_SUPPORTED, reason, shared)
+    if facts and facts.kind in {"embedding", "other"}:
+        return _entry(tensor, Status.NOT_LINEAR, facts.reason or facts.kind, shared)
+    if facts:
+        return None
+    if tensor.name.endswith("running_var"):
+        if tensor.name.removesuffix("running_var") + "weight" in checkpoint.tensors:
+            return _entry(tensor, Status.ANALYSED, "read with its normalisation", shared)
+        reason = "running variance of a normalisation without weights"
+        return _entry(tensor, Status.NOT_LINEAR, reason, shared)
+    if reason := passive_reason(tensor.name, tensor.shape, tensor.dtype):
+        return _entry(tensor, Status.NOT_LINEAR, reason, shared)
+    if facts_by_name(tensor.name, tensor.shape, checkpoint.tensors):
+        return None
+    if len(tensor.shape) < 2:
+        return _entry(tensor, Status.NOT_LINEAR, "a vector: scales or shifts", shared)
+    reason = f"its name does not say what this tensor of {len(tensor.shape)} dimensions is"
+    return _entry(tensor, Status.NOT_SUPPORTED, reason, shared)
+
+
+def _entry(
+    tensor: StoredTensor, status: Status, reason: str, shared: str, assumed: bool = False
+) -> TensorRecord:
+    return TensorRecord(
+        tensor.name, tensor.shape, tensor.dtype, tensor.size, status, reason, assumed, shared
+    )
+
+
+def _planned(
+    checkpoint: Checkpoint,
+    tensor: StoredTensor,
+    facts: ParameterFacts | None,
+    assumed: bool,
+    input_size: tuple[int, ...] | None,
+) -> list[PlannedLayer]:
+    assert facts is not None  # noqa: S101  (plan() asks only for tensors that have facts)
+    name = tensor.name.removesuffix(".weight")
+    if facts.kind == "attention":
+        stem = tensor.name.removesuffix("_weight").removesuffix(".weight")
+        rows = tensor.shape[0] // 3
+        return [
+            _layer(checkpoint, tensor, facts, f"{stem}.{part}", slice(i * rows, (i + 1) * rows))
+            for i, part in enumerate("qkv")
+        ]
+    if facts.kind == "convolution" and assumed:
+        dimensions = len(tensor.shape) - 2
+        ones, zeros = (1,) * dimensions, (0,) * dimensions
+        size = input_size if input_size and len(input_size) == dimensions else None
+        facts = replace(facts, geometry=Geometry(ones, zeros, ones, input_size=size))
+        source = "assumed stride 1, groups 1" + (", input size" if size else "")
+        return [_layer(checkpoint, tensor, facts, name, source=source)]
+    return [_layer(checkpoint, tensor, facts, name)]
+
+
+def _layer(
+    checkpoint: Checkpoint,
+    tensor: StoredTensor,
+    facts: ParameterFacts,
+    name: str,
+    rows: slice | None = None,
+    source: str = "",
+) -> PlannedLayer:
+    geometry = facts.geometry
+    kind = facts.kind if facts.kind != "attention" else "dense"
+    if kind == "convolution" and geometry is not None and geometry.transposed:
+        kind = "transposed convolution"
+    source = source or ("known" if geometry is not None else "none needed")
+    shape = tensor.shape if rows is None else (rows.stop - rows.start, *tensor.shape[1:])
+    parameters = tensor.size if rows is None else tensor.size // 3
+    summary = LayerSummary(
+        name=name,
+        kind=kind,
+        shape=shape,
+        dtype=tensor.dtype,
+        parameters=parameters,
+        stride=geometry.stride if geometry else (),
+        dilation=geometry.dilation if geometry else (),
+        groups=geometry.groups if geometry else 1,
+        input_size=geometry.input_size if geometry else None,
+        geometry=source,
+    )
+
+    def read() -> Layer:
+        stored = tensor.load()
+        norm = tensor.name if kind == "normalisation" else facts.normalisation
+        return Layer(
+            name=name,
+            kind=kind,
+            weight=stored if rows is None else stored[rows],
+            dtype=tensor.dtype,
+            geometry=geometry,
+            geometry_source=source,
+            normalisation=_normalisation(checkpoint, norm, facts.epsilon) if norm else None,
+            initialisation=facts.initialisation,
+            parameters=parameters,
+        )
+
+    return PlannedLayer(summary, tensor.name, geometry, facts.initialisation, read)
+
+
+def _normalisation(
+    checkpoint: Checkpoint, weight: str, epsilon: float | None
+) -> Normalisation | None:
+    stem = weight.removesuffix("weight")
+    gamma, variance = (checkpoint.tensors.get(stem + leaf) for leaf in ("weight", "running_var"))
+    if gamma is None and variance is None:
+        return None
+    spread = None if variance is None else variance.load().astype("float64")
+    scale = gamma.load().astype("float64") if gamma is not None else spread * 0 + 1
+    return Normalisation(stem.rstrip("."), scale, spread, epsilon or _DEFAULT_EPSILON)

@@ -1,0 +1,93 @@
+"""What a tensor is, judged by its name, shape and type alone, where no architecture is known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+
+from infoflow.architectures.architecture import ParameterFacts
+
+_FLOATS = re.compile(r"float|bfloat")
+_EMBEDDING = re.compile(r"(^|[._])(\w*embed\w*|wte|wpe|emb|tok_emb|lookup)\.weight$", re.I)
+_POSITION = re.compile(r"(pos|position\w*|patch_pos)_?(embed\w*|emb|encoding)s?$", re.I)
+_TOKEN = re.compile(r"(cls|class|mask|dist|query|register)_?(token|embedding)s?$", re.I)
+_SCALE = re.compile(r"(layer_?scale\w*|gamma(_\d)?|ls\d?|lambda\w*|logit_scale)$", re.I)
+_NORM = re.compile(r"(^|[._])(\w*norm\w*|bn\w*|ln\w*|gn\w*)\.weight$", re.I)
+_WEIGHT = re.compile(r"(^|[._])(weight|(in|out|q|k|v)_proj_weight)$")
+_PASSIVE_LEAVES = {
+    "bias": "bias: adds a constant, which changes no entropy",
+    "in_proj_bias": "bias: adds a constant, which changes no entropy",
+    "bias_k": "bias: adds a constant, which changes no entropy",
+    "bias_v": "bias: adds a constant, which changes no entropy",
+    "beta": "shift: adds a constant, which changes no entropy",
+    "running_mean": "running mean: a shift, which changes no entropy",
+    "num_batches_tracked": "counter of batches seen",
+}
+
+
+def unsupported_reason(
+    name: str, shape: tuple[int, ...], dtype: str, names: Container[str]
+) -> str:
+    """Why a tensor that may be a linear map cannot be analysed yet, or ``""``."""
+    leaf = name.rpartition(".")[2]
+    if len(shape) < 2 or 0 in shape:
+        return ""
+    if re.match(r"weight_(ih|hh|hr)_l\d", leaf):
+        return "recurrent weight: its gates are not read apart"
+    if re.search(r"lora_|\bada?pter", name, re.I):
+        return "adapter factor: the linear map is a product with another tensor"
+    if leaf in {"weight_g", "weight_v"} or "parametrizations." in name:
+        return "part of a parametrisation: the weight is computed from it and other tensors"
+    if leaf in {"qweight", "qzeros", "scales", "weight_packed"}:
+        return "quantised weight: its packing is not read"
+    if dtype.startswith("complex"):
+        return "complex weight"
+    stem = name.removesuffix("weight")
+    if dtype.startswith("float8") and (stem + "weight_scale" in names or stem + "weight_scale_inv" in names):
+        return "scaled 8-bit weight: its scale tensor is not applied"
+    if not _FLOATS.match(dtype) and leaf == "weight":
+        return f"{dtype} weight without a known scale"
+    return ""
+
+
+def passive_reason(name: str, shape: tuple[int, ...], dtype: str) -> str:
+    """Why a tensor is no linear map of its layer's input, or ``""`` where it may be one."""
+    leaf = name.rpartition(".")[2]
+    if 0 in shape:
+        return "empty tensor"
+    if leaf in _PASSIVE_LEAVES:
+        return _PASSIVE_LEAVES[leaf]
+    if not _FLOATS.match(dtype):
+        return f"{dtype} buffer: indices, masks or counters"
+    if leaf == "relative_position_bias_table" or _POSITION.search(name.removesuffix(".weight")):
+        return "position embedding: added to the input"
+    if _TOKEN.search(leaf):
+        return "learned token: joined to the input"
+    if _EMBEDDING.search(name):
+        return "embedding: looked up by index, not multiplied"
+    if _SCALE.search(leaf) or (len(shape) > 1 and sum(n > 1 for n in shape) <= 1 and leaf != "weight"):
+        return "a scale for each channel"
+    return ""
+
+
+def facts_by_name(
+    name: str, shape: tuple[int, ...], names: Container[str]
+) -> ParameterFacts | None:
+    """What a tensor is, where its name and shape say it: a layer's weight, or None.
+
+    Args:
+        name: Its name in the file.
+        shape: Its shape.
+        names: The names of all tensors, to see its companions.
+    """
+    if not _WEIGHT.search(name):
+        return None
+    stem = name.removesuffix("weight")
+    if len(shape) == 1:
+        is_norm = stem + "running_var" in names or _NORM.search(name) or stem + "bias" in names
+        return ParameterFacts("normalisation") if is_norm else None
+    if name.endswith("in_proj_weight") and len(shape) == 2 and shape[0] % 3 == 0:
+        return ParameterFacts("attention")
+    if len(shape) == 2:
+        return ParameterFacts("dense")
+    return ParameterFacts("convolution") if len(shape) <= 5 else None

@@ -1,0 +1,138 @@
+"""The table of layers, as cells: which columns there are, and how long networks fold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from infoflow.render.text import cell, number, printable, shape_text
+from infoflow.report import LayerSummary, Report
+
+FOLD_FROM = 40
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its heading (two lines), what fills it by kind of layer, and when it is shown.
+
+    ``sources`` are tried in order; the first measure that the layer has fills the cell.
+    ``width`` is the terminal's least width at which the column is shown.
+    """
+
+    heading: str
+    sources: tuple[tuple[str, str], ...]
+    decimals: int = 2
+    width: int = 0
+    of_layer: bool = True
+
+
+COLUMNS = (
+    Column("log|c₁₁|\na slice", (("entropy-change.c11", "mean"),), of_layer=False),
+    Column("spread\na slice", (("entropy-change.c11", "standard-deviation"),), 2, 110, False),
+    Column("random\nz", (("random-twin.z-mean", "value"),), 1, of_layer=False),
+    Column(
+        "block c₁₁\nlog|det|",
+        (("entropy-change.block-c11", "value"), ("entropy-change.logdet", "value")),
+        1,
+    ),
+    Column("log-\nvolume", (("log-volume.density", "value"), ("log-volume", "value")), 1),
+    Column("scale-\nfree", (("log-volume.density.scale-free", "value"),), 1, 100),
+    Column("stable\nrank", (("stable-rank", "value"),), 1, 120),
+    Column("spectral\nnorm", (("spectral-norm", "value"),), 2, 130),
+    Column("condition\nnumber", (("condition-number", "value"),), 0, 140),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; ``layers`` are the names folded into it."""
+
+    name: str
+    shape: str
+    cells: tuple[str, ...]
+    rank: str
+    profile: float | None
+    layers: tuple[str, ...]
+
+
+def columns(report: Report, width: int) -> list[Column]:
+    """The columns that have something to show in a terminal of this width."""
+    measured = {(row.measure, row.statistic) for row in report.measurements}
+    return [
+        column
+        for column in COLUMNS
+        if width >= column.width and any(source in measured for source in column.sources)
+    ]
+
+
+def rows(report: Report, shown: Sequence[Column], *, unfold: bool, norms: bool) -> list[Row]:
+    """The lines of the table, long networks folded.
+
+    Args:
+        report: What was found.
+        shown: The columns.
+        unfold: One line for each layer, however many.
+        norms: Whether normalisation layers get lines of their own.
+    """
+    layers = [layer for layer in report.layers if norms or layer.kind != "normalisation"]
+    layers = layers or list(report.layers)
+    groups: dict[tuple[str, tuple[int, ...]], list[LayerSummary]] = {}
+    folding = len(layers) > FOLD_FROM and not unfold
+    for layer in layers:
+        pattern = re.sub(r"(?<![^.])\d+(?![^.])", "*", layer.name) if folding else layer.name
+        groups.setdefault((pattern, layer.shape), []).append(layer)
+    return [_row(report, shown, pattern, group) for (pattern, _), group in groups.items()]
+
+
+def _row(
+    report: Report, shown: Sequence[Column], pattern: str, group: list[LayerSummary]
+) -> Row:
+    names = tuple(layer.name for layer in group)
+    name = names[0] if len(names) == 1 else f"{pattern} ({len(names)})"
+    return Row(
+        name=printable(name),
+        shape=shape_text(group[0].shape),
+        cells=tuple(_cell(report, names, column) for column in shown),
+        rank=_rank(report, names),
+        profile=_profile(report, group[0]),
+        layers=names,
+    )
+
+
+def _cell(report: Report, names: tuple[str, ...], column: Column) -> str:
+    for measure, statistic in column.sources:
+        found = [row for name in names if (row := report.row(name, measure, statistic))]
+        if found:
+            numbers = [row.value for row in found if row.value is not None]
+            if len(found) == 1:
+                return cell(found[0], column.decimals)
+            infinite = any(row.is_minus_infinity for row in found)
+            return "−∞…" if infinite else number(median(numbers) if numbers else None, column.decimals)
+    return ""
+
+
+def _rank(report: Report, names: tuple[str, ...]) -> str:
+    pairs = [
+        (rank.value, full.value)
+        for name in names
+        if (rank := report.row(name, "rank"))
+        and (full := report.row(name, "rank", "full"))
+        and rank.value is not None
+        and full.value is not None
+    ]
+    if not pairs:
+        return ""
+    rank, full = min(pairs, key=lambda pair: pair[0] / max(pair[1], 1))
+    return f"{rank:.0f}/{full:.0f}"
+
+
+def _profile(report: Report, layer: LayerSummary) -> float | None:
+    """Exact log-volume per channel, the figure that compares layers; else log|c₁₁| a slice."""
+    full = report.row(layer.name, "rank", "full")
+    volume = report.row(layer.name, "log-volume.density") or report.row(layer.name, "log-volume")
+    if full and full.value and volume:
+        return None if volume.value is None else volume.value / full.value
+    surrogate = report.row(layer.name, "entropy-change.c11", "mean")
+    return surrogate.value if surrogate else None

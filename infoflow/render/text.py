@@ -1,0 +1,101 @@
+"""Words and numbers as people read them, shared by every output for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from infoflow.report import Measurement, Report, Status
+
+ESSENTIALS: Mapping[str, tuple[str, str]] = {
+    "c11": ("entropy-change.c11", "mean"),
+    "z": ("random-twin.z-mean", "value"),
+}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def printable(text: str) -> str:
+    """The text without what could move a cursor, reverse a line or hide: each such character
+    becomes its escape.
+
+    >>> printable("conv\\x1b[31m")
+    'conv\\\\x1b[31m'
+    """
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def shortened(text: str, width: int) -> str:
+    """The text, its middle left out where it is longer than ``width``.
+
+    >>> shortened("encoder.layer.11.attention", 12)
+    'encode…ntion'
+    """
+    if len(text) <= width:
+        return text
+    head = (width - 1 + 1) // 2
+    return text[:head] + "…" + text[len(text) - (width - 1 - head) :]
+
+
+def number(value: float | None, decimals: int = 2) -> str:
+    """A number with a true minus sign; very small and very large ones in powers of ten.
+
+    >>> number(-2.8119), number(12345678.0), number(0.00001)
+    ('−2.81', '1.2e7', '1.0e−5')
+    """
+    if value is None:
+        return "—"
+    if value and (abs(value) >= 1e6 or abs(value) < 0.5 * 10**-decimals and decimals):
+        mantissa, _, exponent = f"{value:.1e}".partition("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def cell(row: Measurement | None, decimals: int = 2) -> str:
+    """What a table shows of a row: its number, −∞, or a dash where it was not measured."""
+    if row is None:
+        return ""
+    if row.is_minus_infinity:
+        return "−∞"
+    return number(row.value, decimals)
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape as ``64×3×7×7``."""
+    return "×".join(map(str, shape)) or "scalar"
+
+
+def percent(share: float) -> str:
+    """A share in per cent; 100 % and 0 % only where it is exactly so.
+
+    >>> percent(1.0), percent(0.99999), percent(0.123)
+    ('100 %', '99.9 %', '12.3 %')
+    """
+    if share in {0.0, 1.0}:
+        return f"{share:.0%}".replace("%", " %")
+    return f"{min(max(share * 100, 0.1), 99.9):.1f} %"
+
+
+def headline(report: Report) -> str:
+    """One line: the file, its format, what it was recognised as, and how much was read."""
+    known = f"{report.architecture} recognised" if report.architecture else "architecture not known"
+    parts = [
+        report.source.rstrip("/").rpartition("/")[2],
+        report.format,
+        known,
+        f"{report.coverage.parameters:,} parameters, "
+        f"{percent(report.coverage.accounted)} accounted for",
+    ]
+    return " · ".join(printable(part) for part in parts)
+
+
+def coverage_sentences(report: Report) -> list[str]:
+    """What became of the tensors, a sentence a status, with the share of parameters."""
+    coverage = report.coverage
+    sentences = [f"{percent(coverage.analysed)} of parameters analysed"]
+    if coverage.assumed:
+        sentences[0] += f" ({percent(coverage.assumed)} under an assumed geometry)"
+    for status in (Status.NOT_LINEAR, Status.NOT_SUPPORTED, Status.NOT_SELECTED):
+        records = coverage.with_status(status)
+        if records:
+            sentences.append(f"{len(records)} tensors {status.value}")
+    return sentences

@@ -1,0 +1,217 @@
+"""What an analysis found, as plain data: one tidy row a number.
+
+This module knows neither torch nor numpy nor any renderer. A number that does not
+exist is ``None`` with a note that says why; minus infinity is ``None`` with a note that
+begins with ``−∞``. NaN and infinities never appear.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+SCHEMA_VERSION = 1
+MINUS_INFINITY = "−∞"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One number: a statistic of a measure of a layer.
+
+    Args:
+        layer: Name of the layer, or ``""`` for the whole network.
+        measure: Stable name, such as ``log-volume.density``.
+        statistic: ``value`` where the measure is one number, else ``mean``, ``q1``, …
+        value: The number, or None where it does not exist (``note`` then says why).
+        unit: ``nats``, ``nats per position``, ``bits``, ``share``, ``count``, …
+        low: Lower end of a 95 % interval, where the value is an estimate.
+        high: Upper end.
+        method: How it was computed, and in which convention.
+        note: What the reader must know to read it right.
+    """
+
+    layer: str
+    measure: str
+    statistic: str
+    value: float | None
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for number in (self.value, self.low, self.high):
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"{self.layer} {self.measure}: {number} is not a finite number")
+        if self.value is None and not self.note:
+            raise ValueError(f"{self.layer} {self.measure}: a missing value needs a note")
+
+    @property
+    def is_minus_infinity(self) -> bool:
+        """Whether the value is −∞ (an exact zero), not merely absent."""
+        return self.value is None and self.note.startswith(MINUS_INFINITY)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Numbers for a picture: a vector (shape ``(n,)``) or a map (shape ``(rows, columns)``).
+
+    ``values`` is in row-major order, at most 4096 numbers; None stands for −∞ or absent.
+    """
+
+    layer: str
+    name: str
+    unit: str
+    shape: tuple[int, ...]
+    values: tuple[float | None, ...]
+    note: str = ""
+
+
+class Severity(StrEnum):
+    """How much a finding matters, most serious first."""
+
+    SERIOUS = "serious"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A sentence about a layer (or about several, or the file) that a person should read."""
+
+    rule: str
+    severity: Severity
+    layers: tuple[str, ...]
+    measure: str
+    value: float | None
+    threshold: float | None
+    sentence: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """What a layer is. ``geometry`` says what is known of a convolution and how."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    dtype: str
+    parameters: int
+    stride: tuple[int, ...] = ()
+    dilation: tuple[int, ...] = ()
+    groups: int = 1
+    input_size: tuple[int, ...] | None = None
+    geometry: str = "known"
+    """``known``, ``none needed``, or what was assumed: ``assumed stride 1, groups 1``."""
+    note: str = ""
+
+
+class Status(StrEnum):
+    """What became of a tensor of the file."""
+
+    ANALYSED = "analysed"
+    NOT_LINEAR = "not a linear map"
+    NOT_SUPPORTED = "not supported"
+    NOT_SELECTED = "not selected"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRecord:
+    """One tensor of the file and what became of it, with the specific reason."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    parameters: int
+    status: Status
+    reason: str
+    assumed: bool = False
+    """Whether it was analysed under an assumed geometry."""
+    shared_with: str = ""
+    """Name of the tensor whose memory it shares; it is then counted there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Every tensor of the file, once."""
+
+    tensors: tuple[TensorRecord, ...] = ()
+
+    def _share(self, chosen: Iterable[TensorRecord]) -> float:
+        total = sum(record.parameters for record in self.tensors if not record.shared_with)
+        part = sum(record.parameters for record in chosen if not record.shared_with)
+        return part / total if total else 0.0
+
+    @property
+    def parameters(self) -> int:
+        """Numbers stored in the file, tied tensors once."""
+        return sum(record.parameters for record in self.tensors if not record.shared_with)
+
+    @property
+    def accounted(self) -> float:
+        """Share of parameters analysed, or known not to be a linear map."""
+        return self._share(r for r in self.tensors if r.status is not Status.NOT_SUPPORTED)
+
+    @property
+    def analysed(self) -> float:
+        """Share of parameters analysed."""
+        return self._share(r for r in self.tensors if r.status is Status.ANALYSED)
+
+    @property
+    def assumed(self) -> float:
+        """Share of parameters analysed under an assumed geometry."""
+        return self._share(r for r in self.tensors if r.status is Status.ANALYSED and r.assumed)
+
+    def with_status(self, status: Status) -> tuple[TensorRecord, ...]:
+        """Tensors of one status, in file order."""
+        return tuple(record for record in self.tensors if record.status is status)
+
+
+@dataclass(frozen=True)
+class Report:
+    """An analysis, whole: what was read, every number, every finding, how to repeat it."""
+
+    source: str
+    format: str
+    digest: str
+    architecture: str
+    """What the file was recognised as, or ``""``."""
+    layers: tuple[LayerSummary, ...]
+    measurements: tuple[Measurement, ...]
+    series: tuple[Series, ...]
+    findings: tuple[Finding, ...]
+    coverage: Coverage
+    settings: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    created: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    def rows(
+        self,
+        *,
+        layer: str | None = None,
+        measure: str | None = None,
+        statistic: str | None = None,
+    ) -> list[Measurement]:
+        """Measurements that match every given field, in report order."""
+        return [
+            row
+            for row in self.measurements
+            if (layer is None or row.layer == layer)
+            and (measure is None or row.measure == measure)
+            and (statistic is None or row.statistic == statistic)
+        ]
+
+    def row(self, layer: str, measure: str, statistic: str = "value") -> Measurement | None:
+        """The one row of a layer, measure and statistic, or None where it was not measured."""
+        return self._index.get((layer, measure, statistic))
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str, str], Measurement]:
+        return {(r.layer, r.measure, r.statistic): r for r in self.measurements}

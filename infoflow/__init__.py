@@ -7,6 +7,7 @@ The public names are in the table below; each is imported on its first use, so t
 ``import infoflow`` costs nothing and loads neither torch nor matplotlib.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -40,3 +41,9 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+if "IPython" in sys.modules:
+    from infoflow.notebook import register
+
+    register()

@@ -10,8 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from infoflow.architectures import build, describe, recognise, resize
+from infoflow.architectures import build, describe, fit, recognise, resize
 from infoflow.checkpoints import open_checkpoint
+from infoflow.cost import estimate
 from infoflow.errors import CheckpointError, MissingDependencyError, SelectionError
 from infoflow.findings import find
 from infoflow.layers import Layer, Plan, PlannedLayer, plan
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from infoflow.checkpoints.checkpoint import Checkpoint
     from infoflow.measures.measure import Measure
 
-Progress = Callable[[int, int, str], None]
-"""Called with layers done, layers in all and the name of the layer at hand."""
+Progress = Callable[[int, int, str, float], None]
+"""Called with layers done, layers in all, the layer at hand, and the share of the work done."""
 
 ALWAYS = ("zeros", "non-finite")
 """The measures that mean something on a weight that holds NaN or infinite values."""
@@ -87,9 +88,11 @@ def analyze(
     selected = select(opened.plan.layers, layers) if layers else list(opened.plan.layers)
     rows: list[Measurement] = []
     series: list[Series] = []
+    cost = estimate([layer.summary for layer in selected], {m.name for m in chosen}, fast=fast)
     for index, planned in enumerate(selected):
         if progress:
-            progress(index, len(selected), planned.summary.name)
+            done = sum(cost.seconds[:index]) / cost.total
+            progress(index, len(selected), planned.summary.name, done)
         layer = _on_device(planned.read(), device)
         for measurement in measure_layer(layer, chosen, fast=fast, seed=seed):
             (series if isinstance(measurement, Series) else rows).append(measurement)  # type: ignore[arg-type]
@@ -157,29 +160,11 @@ def open_subject(
 def _architecture(
     checkpoint: Checkpoint, arch: str | None, input_size: tuple[int, ...] | None
 ) -> Architecture | None:
-    if arch:
-        return _fitted(build(arch, input_size), checkpoint)
     shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    if arch:
+        return fit(build(arch, input_size), shapes)
     architecture = recognise(shapes)
     return resize(architecture, input_size) if architecture and input_size else architecture
-
-
-def _fitted(architecture: Architecture, checkpoint: Checkpoint) -> Architecture:
-    """The architecture the user named, refused where no weight of it is in the file."""
-    shared = [
-        name
-        for name in architecture.parameters
-        if name in checkpoint.tensors
-        and len(checkpoint.tensors[name].shape) == len(architecture.shapes.get(name, ()))
-    ]
-    if not shared:
-        from infoflow.errors import ArchitectureError
-
-        raise ArchitectureError(
-            f"{architecture.name} does not fit {checkpoint.path}: none of its "
-            f"{len(architecture.parameters)} weights is in the file under its name."
-        )
-    return architecture
 
 
 def measure_layer(

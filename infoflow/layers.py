@@ -16,7 +16,7 @@ from infoflow.architectures.architecture import (
     Initialisation,
     ParameterFacts,
 )
-from infoflow.names import facts_by_name, passive_reason, unsupported_reason
+from infoflow.names import facts_by_name, is_buffer, passive_reason, unsupported_reason
 from infoflow.report import LayerSummary, Status, TensorRecord
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ def plan(
         owner = owners.setdefault((tensor.memory, tensor.shape), tensor.name) if tensor.memory else ""
         shared = owner if owner != tensor.name else ""
         facts = known.get(tensor.name)
+        if facts and facts.normalisation in known:
+            facts = replace(facts, epsilon=known[facts.normalisation].epsilon)
         assumed = facts is None
         record = _record(checkpoint, tensor, facts, shared)
         if record is None:
@@ -163,7 +165,15 @@ def _entry(
     tensor: StoredTensor, status: Status, reason: str, shared: str, assumed: bool = False
 ) -> TensorRecord:
     return TensorRecord(
-        tensor.name, tensor.shape, tensor.dtype, tensor.size, status, reason, assumed, shared
+        name=tensor.name,
+        shape=tensor.shape,
+        dtype=tensor.dtype,
+        parameters=tensor.size,
+        status=status,
+        reason=reason,
+        assumed=assumed,
+        shared_with=shared,
+        buffer=is_buffer(tensor.name, tensor.dtype),
     )
 
 

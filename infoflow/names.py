@@ -25,6 +25,12 @@ _PASSIVE_LEAVES = {
 }
 
 
+def is_buffer(name: str, dtype: str) -> bool:
+    """Whether a tensor is state that no optimizer trains: running statistics, counters, indices."""
+    leaf = name.rpartition(".")[2]
+    return leaf.startswith("running_") or (not _FLOATS.match(dtype) and "weight" not in leaf)
+
+
 def unsupported_reason(
     name: str, shape: tuple[int, ...], dtype: str, names: Container[str]
 ) -> str:

@@ -134,6 +134,13 @@ class TensorRecord:
     """Whether it was analysed under an assumed geometry."""
     shared_with: str = ""
     """Name of the tensor whose memory it shares; it is then counted there."""
+    buffer: bool = False
+    """Whether it is state that no optimizer trains (running statistics, counters, indices)."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether its elements are parameters of their own."""
+        return not self.shared_with and not self.buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +150,14 @@ class Coverage:
     tensors: tuple[TensorRecord, ...] = ()
 
     def _share(self, chosen: Iterable[TensorRecord]) -> float:
-        total = sum(record.parameters for record in self.tensors if not record.shared_with)
-        part = sum(record.parameters for record in chosen if not record.shared_with)
+        total = self.parameters
+        part = sum(record.parameters for record in chosen if record.counts)
         return part / total if total else 0.0
 
     @property
     def parameters(self) -> int:
-        """Numbers stored in the file, tied tensors once."""
-        return sum(record.parameters for record in self.tensors if not record.shared_with)
+        """Parameters in the file: tied tensors once, buffers not."""
+        return sum(record.parameters for record in self.tensors if record.counts)
 
     @property
     def accounted(self) -> float:

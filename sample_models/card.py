@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+import textwrap
 
 from recipes import Recipe, Result
 
@@ -33,7 +34,7 @@ def card(recipe: Recipe, title: str, result: Result) -> str:
     steps = "" if result.steps == recipe.steps else f" --steps {result.steps}"
     return f"""# {recipe.name}
 
-{recipe.about}
+{textwrap.fill(recipe.about, 100)}
 
 Accuracy: **{100 * share:.2f} %** on {result.test_images:,} test images of {data.title}
 ({result.correct:,} right; one standard error is {100 * error:.2f} points).

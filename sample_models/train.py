@@ -13,8 +13,10 @@ import io
 import math
 import os
 import sys
+import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,22 +47,22 @@ class Split:
 def read_split(path: Path, entry: ZooEntry) -> Split:
     """The images and labels of one file, checked against what the network takes."""
     try:
-        with np.load(path) as archive:
+        with path.open("rb") as stream, np.load(stream) as archive:
+            missing = {"images", "labels"} - set(archive)
+            if missing:
+                raise UserError(f"{path} has no array {' and no array '.join(sorted(missing))}")
             images, labels = archive["images"], archive["labels"]
     except FileNotFoundError:
         raise UserError(f"there is no {path}") from None
-    except KeyError as error:
-        raise UserError(f"{path} has no array {error}".replace('"', "")) from None
-    except (OSError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not a readable .npz file ({error})") from None
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error):
+        raise UserError(f"{path} cannot be read as an .npz file of plain arrays") from None
     expected = (*entry.input_size, entry.channels)
     if images.ndim == 3:
         images = images[..., None]
     if images.dtype != np.uint8 or images.shape[1:] != expected or len(images) == 0:
-        raise UserError(
-            f"{path} holds images of {images.dtype} {images.shape}, not uint8 (N > 0, *{expected})"
-        )
-    if labels.shape != images.shape[:1] or labels.dtype.kind not in "ui" or labels.max() > 9:
+        found = f"{len(images)} images of {images.dtype} {images.shape[1:]}"
+        raise UserError(f"{path} holds {found}, not at least one of uint8 {expected}")
+    if labels.shape != images.shape[:1] or not np.isin(labels, np.arange(10)).all():
         raise UserError(f"{path} does not hold one label from 0 to 9 for each of its images")
     return Split(torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
 
@@ -89,7 +91,7 @@ def batches(count: int, size: int, steps: int, generator: torch.Generator) -> It
     size = min(size, count)
     done = 0
     while done < steps:
-        for batch in torch.randperm(count, generator=generator).split(size):
+        for batch in torch.split(torch.randperm(count, generator=generator), size):
             if len(batch) == size and done < steps:
                 done += 1
                 yield batch
@@ -143,7 +145,8 @@ def count_correct(network: nn.Module, recipe: Recipe, split: Split) -> int:
     """How many images the network gives their label."""
     network.eval()
     correct = 0
-    for images, labels in zip(split.images.split(500), split.labels.split(500), strict=True):
+    parts = zip(torch.split(split.images, 500), torch.split(split.labels, 500), strict=True)
+    for images, labels in parts:
         correct += int((network(prepared(images, recipe)).argmax(dim=1) == labels).sum())
     return correct
 
@@ -179,11 +182,23 @@ def encoded(network: nn.Module, recipe: Recipe, result: Result) -> bytes:
     return buffer.getvalue()
 
 
+def claim(paths: list[Path], *, overwrite: bool) -> None:
+    """Makes sure, before the time is spent, that the files can be written."""
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise UserError(f"{path} is there already; --overwrite would replace it")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            raise UserError(f"{path} cannot be written ({error.strerror})") from None
+
+
 def write(path: Path, content: bytes) -> None:
     """Writes beside and renames, so that no half a file is ever at the path."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
@@ -195,17 +210,15 @@ def write(path: Path, content: bytes) -> None:
 def make(recipe: Recipe, options: argparse.Namespace) -> None:
     """Trains one sample, writes the checkpoint and its card, and prints the accuracy."""
     checkpoint, note = options.out / recipe.file, options.out / f"{recipe.name}.md"
-    taken = [path for path in (checkpoint, note) if path.exists()]
-    if taken and not options.overwrite:
-        raise UserError(f"{taken[0]} is there already; --overwrite would replace it")
     entry = ZOO[recipe.network]
     folder = options.data_root / recipe.data.name
     training = read_split(folder / "train.npz", entry)
     test = read_split(folder / "test.npz", entry)
+    claim([checkpoint, note], overwrite=options.overwrite)
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
     # Nothing here reads memory that it has not written: filling it would cost a quarter of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.manual_seed(recipe.seed)
     network = entry.factory()
     start = {name: p.detach().clone() for name, p in network.named_parameters()}

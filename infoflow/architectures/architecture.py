@@ -71,7 +71,8 @@ class Architecture:
     """A network by name, and the facts of its weight tensors by tensor name.
 
     Args:
-        name: ``torchvision:resnet50``, ``infoflow:cifar-resnet20``, ``timm:…``, ``model.py:factory``.
+        name: ``torchvision:resnet50``, ``infoflow:cifar-resnet20``, ``timm:…`` or
+            ``model.py:factory``.
         title: For people: ``ResNet-50 (torchvision)``.
         input_size: Spatial size of the network's input, None where it has none.
         parameters: Facts by the *tensor* name (``features.0.weight``). Biases, running

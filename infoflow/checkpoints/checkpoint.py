@@ -24,6 +24,8 @@ class StoredTensor:
             allows (read-only, perhaps unaligned).
         memory: Identity of the stored memory; two tensors with the same non-empty ``memory``
             and the same shape are tied.
+        unread: Why ``load`` raises (a sparse or quantised tensor, a type without a numpy
+            counterpart), or ``""``.
     """
 
     name: str
@@ -31,6 +33,7 @@ class StoredTensor:
     dtype: str
     load: Callable[[], np.ndarray[Any, Any]]
     memory: str = ""
+    unread: str = ""
 
     @property
     def size(self) -> int:

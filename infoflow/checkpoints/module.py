@@ -25,7 +25,9 @@ def from_module(module: nn.Module) -> Checkpoint:
             shape=tuple(tensor.shape),
             dtype=str(tensor.dtype).removeprefix("torch."),
             load=partial(_numpy, tensor),
-            memory=f"{tensor.device}:{tensor.data_ptr()}:{tensor.stride()}" if tensor.numel() else "",
+            memory=f"{tensor.device}:{tensor.data_ptr()}:{tensor.stride()}"
+            if tensor.numel()
+            else "",
         )
         for name, tensor in module.state_dict().items()
         if hasattr(tensor, "detach")

@@ -28,11 +28,9 @@ def formats(json: options.Json = False, no_color: options.NoColor = False) -> No
     ]
     _show(rows, ["name", "summary", "memory-mapped"], json, no_color)
     if not json:
-        from infoflow.cli.console import standard_output
-
-        standard_output(no_color=no_color).print(
-            "\nRecognised by names and shapes: " + "; ".join(map(str, ARCHITECTURES))
-        )
+        print("\nrecognised by names and shapes:")  # noqa: T201
+        for rule in ARCHITECTURES:
+            print(f"  {rule.name}: {rule.summary} ({len(rule.names())} listed)")  # noqa: T201
 
 
 def _show(rows: list[dict[str, str]], keys: list[str], json: bool, no_color: bool) -> None:

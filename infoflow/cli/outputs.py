@@ -136,12 +136,10 @@ def _rendered(name: str, reports: Sequence[Report]) -> str:
         from infoflow.render.to_csv import to_csv
 
         return to_csv(reports[0])
-    from infoflow.findings import summary
-
     if name == "markdown":
         from infoflow.render.to_markdown import to_markdown
 
-        return to_markdown(reports[0], summary(reports[0]))
+        return to_markdown(reports[0])
     from infoflow.measures import descriptions
     from infoflow.render.to_html import to_html
 

@@ -1,0 +1,86 @@
+"""Findings: from the rows of a report to sentences that a person should read.
+
+A rule is one file and one row of `RULES`. It reads only the flat report, so that findings can be
+made again from a report that was read back.
+"""
+
+from __future__ import annotations
+
+from infoflow.findings.all_zero import ALL_ZERO
+from infoflow.findings.coverage import ASSUMED_GEOMETRY, NOT_ANALYSED
+from infoflow.findings.dead_filters import DEAD_FILTERS
+from infoflow.findings.dead_inputs import DEAD_INPUTS
+from infoflow.findings.duplicate_filters import DUPLICATE_FILTERS
+from infoflow.findings.far_from_random import FAR_FROM_RANDOM
+from infoflow.findings.ill_conditioned import ILL_CONDITIONED
+from infoflow.findings.negligible_filters import NEGLIGIBLE_FILTERS
+from infoflow.findings.non_finite import NON_FINITE
+from infoflow.findings.outlier_filters import OUTLIER_FILTERS
+from infoflow.findings.rank_deficient import RANK_DEFICIENT
+from infoflow.findings.rule import Rule
+from infoflow.findings.signal_collapse import SIGNAL_COLLAPSE
+from infoflow.findings.volume_collapse import VOLUME_COLLAPSE
+from infoflow.findings.zero_scales import ZERO_SCALES
+from infoflow.report import Finding, Report, Severity
+
+__all__ = ["RULES", "Rule", "find", "summary"]
+
+RULES: tuple[Rule, ...] = (
+    NON_FINITE,
+    ALL_ZERO,
+    SIGNAL_COLLAPSE,
+    VOLUME_COLLAPSE,
+    DEAD_FILTERS,
+    DEAD_INPUTS,
+    NEGLIGIBLE_FILTERS,
+    DUPLICATE_FILTERS,
+    RANK_DEFICIENT,
+    ILL_CONDITIONED,
+    NOT_ANALYSED,
+    OUTLIER_FILTERS,
+    ZERO_SCALES,
+    FAR_FROM_RANDOM,
+    ASSUMED_GEOMETRY,
+)
+"""Every rule, once; among findings of one severity and depth, in this order."""
+
+
+def find(report: Report) -> tuple[Finding, ...]:
+    """Every finding of a report: most serious first, then in depth order.
+
+    Args:
+        report: Its rows, layers and coverage are read; findings that it holds are not.
+    """
+    severities = list(Severity)
+    depth = {layer.name: place for place, layer in enumerate(report.layers)}
+    end = len(depth)
+    findings = [finding for rule in RULES for finding in rule.find(report)]
+    return tuple(
+        sorted(
+            findings,
+            key=lambda finding: (
+                severities.index(finding.severity),
+                min((depth.get(layer, end) for layer in finding.layers), default=end),
+            ),
+        )
+    )
+
+
+def summary(report: Report) -> str:
+    """One line that sums up the findings of a report.
+
+    Example:
+        ``3 findings in 21 layers: 1 serious, 2 notes``.
+    """
+    looked_at = f"{len(report.layers):,} layer{'' if len(report.layers) == 1 else 's'}"
+    total = len(report.findings)
+    if not total:
+        return f"nothing to report in {looked_at} looked at"
+    parts = []
+    for severity in Severity:
+        count = sum(finding.severity is severity for finding in report.findings)
+        plural = "" if count == 1 or severity is Severity.SERIOUS else "s"
+        if count:
+            parts.append(f"{count} {severity.value}{plural}")
+    noun = "finding" if total == 1 else "findings"
+    return f"{total} {noun} in {looked_at}: {', '.join(parts)}"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infoflow.errors import OutputError
-from infoflow.render.text import visible
+from infoflow.render.text import printable
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -68,11 +68,11 @@ def make_folder(path: str | Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise OutputError(
-            f"{visible(str(path))}: cannot hold outputs, because it is a file and not a folder."
+            f"{printable(str(path))}: cannot hold outputs, because it is a file and not a folder."
         ) from error
     except OSError as error:
         raise OutputError(
-            f"{visible(str(path))}: the folder cannot be made: {_reason(error)}."
+            f"{printable(str(path))}: the folder cannot be made: {_reason(error)}."
         ) from error
     return folder
 
@@ -85,7 +85,7 @@ def _stage(path: Path, content: bytes) -> Path | None:
         present = None
     except OSError as error:
         raise _refusal(path, error) from error
-    name = visible(str(path))
+    name = printable(str(path))
     if present is not None and stat.S_ISDIR(present.st_mode):
         raise OutputError(f"{name}: cannot be written, because it is a folder; name a file in it.")
     if present is not None and not os.access(path, os.W_OK):
@@ -96,7 +96,7 @@ def _stage(path: Path, content: bytes) -> Path | None:
         return None
     target = path.resolve()
     if not target.parent.is_dir():
-        folder = visible(str(target.parent))
+        folder = printable(str(target.parent))
         raise OutputError(f"{name}: cannot be written, because there is no folder {folder}.")
     temporary = target.with_name(f".infoflow-{secrets.token_hex(8)}.tmp")
     _write(path, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, content)
@@ -119,7 +119,7 @@ def _write(path: Path, place: Path, flags: int, content: bytes) -> None:
 
 
 def _refusal(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"{visible(str(path))}: cannot be written: {_reason(error)}.")
+    return OutputError(f"{printable(str(path))}: cannot be written: {_reason(error)}.")
 
 
 def _reason(error: OSError) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 import types
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
-from enum import EnumType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from enum import Enum, EnumType
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from infoflow.report import SCHEMA_VERSION, Measurement, Report
 
@@ -36,7 +37,7 @@ def schema() -> dict[str, Any]:
 
 def _schema_of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema of an annotated type; dataclasses are added to ``definitions``."""
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         if kind.__name__ not in definitions:
             definitions[kind.__name__] = {}  # a place first: the order is that of first mention
             definitions[kind.__name__].update(_record(kind, definitions))
@@ -49,7 +50,10 @@ def _schema_of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if origin is not None:  # Mapping[str, str]
         return {"type": "object", "additionalProperties": _schema_of(arguments[1], definitions)}
     if isinstance(kind, EnumType):
-        return {"type": "string", "enum": [member.value for member in kind]}
+        return {
+            "type": "string",
+            "enum": [str(member.value) for member in cast(Iterable[Enum], kind)],
+        }
     return {"type": _NAMES[kind]}
 
 

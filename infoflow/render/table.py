@@ -11,6 +11,8 @@ from infoflow.render.text import cell, number, printable, shape_text
 from infoflow.report import LayerSummary, Report
 
 FOLD_FROM = 40
+SHAPE_FROM = 76
+RANK_FROM = 48
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,12 @@ class Column:
 COLUMNS = (
     Column("log|c₁₁|\na slice", (("entropy-change.c11", "mean"),), of_layer=False),
     Column("spread\na slice", (("entropy-change.c11", "standard-deviation"),), 2, 110, False),
-    Column("random\nz", (("random-twin.z-mean", "value"),), 1, of_layer=False),
+    Column("random\nz", (("random-twin.z-mean", "value"),), 1, 56, False),
     Column(
         "block c₁₁\nlog|det|",
         (("entropy-change.block-c11", "value"), ("entropy-change.logdet", "value")),
         1,
+        66,
     ),
     Column("log-\nvolume", (("log-volume.density", "value"), ("log-volume", "value")), 1),
     Column("scale-\nfree", (("log-volume.density.scale-free", "value"),), 1, 100),
@@ -86,9 +89,7 @@ def rows(report: Report, shown: Sequence[Column], *, unfold: bool, norms: bool) 
     return [_row(report, shown, pattern, group) for (pattern, _), group in groups.items()]
 
 
-def _row(
-    report: Report, shown: Sequence[Column], pattern: str, group: list[LayerSummary]
-) -> Row:
+def _row(report: Report, shown: Sequence[Column], pattern: str, group: list[LayerSummary]) -> Row:
     names = tuple(layer.name for layer in group)
     name = names[0] if len(names) == 1 else f"{pattern} ({len(names)})"
     return Row(
@@ -109,7 +110,9 @@ def _cell(report: Report, names: tuple[str, ...], column: Column) -> str:
             if len(found) == 1:
                 return cell(found[0], column.decimals)
             infinite = any(row.is_minus_infinity for row in found)
-            return "−∞…" if infinite else number(median(numbers) if numbers else None, column.decimals)
+            return (
+                "−∞…" if infinite else number(median(numbers) if numbers else None, column.decimals)
+            )
     return ""
 
 

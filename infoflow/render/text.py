@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-
 from infoflow.report import Measurement, Report, Status
 
-ESSENTIALS: Mapping[str, tuple[str, str]] = {
-    "c11": ("entropy-change.c11", "mean"),
-    "z": ("random-twin.z-mean", "value"),
-}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -68,11 +62,19 @@ def percent(share: float) -> str:
     """A share in per cent; 100 % and 0 % only where it is exactly so.
 
     >>> percent(1.0), percent(0.99999), percent(0.123)
-    ('100 %', '99.9 %', '12.3 %')
+    ('100\\xa0%', '99.9\\xa0%', '12.3\\xa0%')
     """
-    if share in {0.0, 1.0}:
-        return f"{share:.0%}".replace("%", " %")
-    return f"{min(max(share * 100, 0.1), 99.9):.1f} %"
+    figure = f"{share:.0%}"[:-1] if share in {0.0, 1.0} else f"{min(max(share * 100, 0.1), 99.9):.1f}"
+    return f"{figure}\xa0%"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count and its noun, in the plural where it is not one.
+
+    >>> counted(1, "tensor"), counted(2, "tensor")
+    ('1 tensor', '2 tensors')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def headline(report: Report) -> str:
@@ -97,5 +99,5 @@ def coverage_sentences(report: Report) -> list[str]:
     for status in (Status.NOT_LINEAR, Status.NOT_SUPPORTED, Status.NOT_SELECTED):
         records = coverage.with_status(status)
         if records:
-            sentences.append(f"{len(records)} tensors {status.value}")
+            sentences.append(f"{counted(len(records), 'tensor')} {status.value}")
     return sentences

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from infoflow.render.text import visible
+from infoflow.render.text import printable
 from infoflow.report import Report
 
 HEADER = ("layer", "measure", "statistic", "value", "unit", "low", "high", "method", "note")
@@ -31,7 +31,7 @@ def to_csv(report: Report) -> str:
 
 
 def _text(cell: str) -> str:
-    shown = visible(cell)
+    shown = printable(cell)
     # Blanks before it do not keep a spreadsheet from seeing the formula.
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 

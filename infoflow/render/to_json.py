@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 import operator
+import re
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import EnumType
 from functools import cache
@@ -18,10 +19,14 @@ from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from infoflow.errors import ReportError
 from infoflow.render.report_schema import schema
-from infoflow.render.text import INVISIBLE, shortened, visible
+from infoflow.render.text import printable, shortened
 from infoflow.report import SCHEMA_VERSION, Coverage, Measurement, Report
 
 __all__ = ["from_json", "from_json_list", "schema", "to_json", "to_json_list"]
+
+# Control characters that JSON may hold as they are, but that act on a terminal; characters that
+# reorder a line or end it; lone surrogates, which UTF-8 cannot say.
+_UNSAFE = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 _FRAMES = (Report, Coverage)
 """Classes whose fields stand on lines of their own; others are one line each."""
@@ -69,7 +74,9 @@ def from_json_list(text: str) -> list[Report]:
 def _framed(value: Any, indent: str) -> str:
     inner = indent + "  "
     if isinstance(value, _FRAMES):
-        items = [f"{_line(f.name)}: {_framed(getattr(value, f.name), inner)}" for f in fields(value)]
+        items = [
+            f"{_line(f.name)}: {_framed(getattr(value, f.name), inner)}" for f in fields(value)
+        ]
     elif isinstance(value, Mapping):
         items = [f"{_line(key)}: {_line(item)}" for key, item in value.items()]
     elif isinstance(value, tuple):
@@ -83,11 +90,10 @@ def _framed(value: Any, indent: str) -> str:
 
 
 def _line(value: Any) -> str:
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         value = {name: getattr(value, name) for name in _hints(type(value))}
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_number)
-    # What could act on a terminal is written as an escape, which reads back the same.
-    return INVISIBLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _plain_number(value: Any) -> int | float:
@@ -130,7 +136,9 @@ def _parsed(text: str) -> Any:
         where = f"line {error.lineno}, column {error.colno}"
         raise ReportError(f"The report is not JSON: {error.msg.lower()} at {where}.") from error
     except (ValueError, RecursionError) as error:
-        raise ReportError("The report is not JSON that can be read: too long or too deep.") from error
+        raise ReportError(
+            "The report is not JSON that can be read: too long or too deep."
+        ) from error
 
 
 def _report(data: Any) -> Report:
@@ -152,23 +160,12 @@ def _report(data: Any) -> Report:
 
 def _read(kind: Any, data: Any, where: str) -> Any:
     """``data`` as a value of the annotated type; ``where`` is its place in the file."""
-    if is_dataclass(kind):
-        return _read_record(kind, data, where)
     origin, arguments = get_origin(kind), get_args(kind)
-    if origin is tuple:
-        return _read_tuple(arguments[0], data, where)
     if origin in (Union, types.UnionType):
         return None if data is None else _read(arguments[0], data, where)
-    if origin is not None:  # Mapping[str, str]
-        return {key: _read(str, item, f"{where}.{key}") for key, item in _typed(dict, data, where)}
-    if isinstance(kind, EnumType):
-        try:
-            return kind(data)
-        except ValueError:
-            known = ", ".join(repr(member.value) for member in kind)
-            raise ReportError(f"{_place(where)}: {_quoted(data)} is none of {known}.") from None
-    if kind is float:
-        return _read_number(data, where)
+    for matches, read in _READERS:
+        if matches(kind, origin):
+            return read(kind, data, where)
     if type(data) is not kind:
         raise _wrong(kind, data, where)
     return data
@@ -188,15 +185,32 @@ def _read_record(kind: Any, data: Any, where: str) -> Any:
     return kind(**values)
 
 
-def _read_tuple(item: Any, data: Any, where: str) -> tuple[Any, ...]:
+def _read_tuple(kind: Any, data: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(data, list):
         raise _wrong(list, data, where)
+    item = get_args(kind)[0]
+    if item == float | None and {*map(type, data)} <= {float} and all(map(math.isfinite, data)):
+        return tuple(data)  # the values of a series: most of a file
     return tuple(_read(item, entry, f"{where}[{index}]") for index, entry in enumerate(data))
 
 
-def _read_number(data: Any, where: str) -> float:
+def _read_mapping(kind: Any, data: Any, where: str) -> dict[str, str]:
+    if not isinstance(data, dict):
+        raise _wrong(dict, data, where)
+    return {key: _read(get_args(kind)[1], item, f"{where}.{key}") for key, item in data.items()}
+
+
+def _read_choice(kind: Any, data: Any, where: str) -> Any:
+    try:
+        return kind(data)
+    except ValueError:
+        known = ", ".join(repr(member.value) for member in kind)
+        raise ReportError(f"{_place(where)}: {_quoted(data)} is none of {known}.") from None
+
+
+def _read_number(kind: Any, data: Any, where: str) -> float:
     if type(data) not in (int, float):
-        raise _wrong(float, data, where)
+        raise _wrong(kind, data, where)
     try:
         finite = math.isfinite(data)
     except OverflowError:
@@ -207,11 +221,13 @@ def _read_number(data: Any, where: str) -> float:
     return number
 
 
-def _typed(kind: type[dict[str, Any]], data: Any, where: str) -> Sequence[tuple[str, Any]]:
-    if not isinstance(data, kind):
-        raise _wrong(kind, data, where)
-    return list(data.items())
-
+_READERS: tuple[tuple[Callable[[Any, Any], bool], Callable[[Any, Any, str], Any]], ...] = (
+    (lambda kind, origin: is_dataclass(kind), _read_record),
+    (lambda kind, origin: origin is tuple, _read_tuple),
+    (lambda kind, origin: origin is Mapping, _read_mapping),
+    (lambda kind, origin: isinstance(kind, EnumType), _read_choice),
+    (lambda kind, origin: kind is float, _read_number),
+)
 
 _WORDS = {str: "a text", float: "a number", int: "a whole number", bool: "true or false",
           list: "a list", dict: "an object"}  # fmt: skip
@@ -222,12 +238,12 @@ def _wrong(kind: Any, data: Any, where: str) -> ReportError:
 
 
 def _place(where: str) -> str:
-    return visible(where.lstrip(".")) or "The report"
+    return printable(where.lstrip(".")) or "The report"
 
 
 def _quoted(data: Any) -> str:
     text = json.dumps(data, ensure_ascii=False) if not isinstance(data, str) else repr(data)
-    return visible(shortened(text, 60))
+    return printable(shortened(text, 60))
 
 
 @cache

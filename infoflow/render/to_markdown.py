@@ -3,88 +3,86 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from infoflow.render.text import ABSENT, number_text, row_text, shape_text, shortened, visible
-from infoflow.report import LayerSummary, Report, Severity, Status, TensorRecord
+from infoflow.render import table
+from infoflow.render.text import (
+    coverage_sentences,
+    headline,
+    number,
+    printable,
+    shape_text,
+    shortened,
+)
+from infoflow.report import Finding, Report, Severity, Status
 
 LISTED_TENSORS = 100
-"""Tensors that were not analysed are named up to this many; a job summary is cut at 1 MiB."""
+"""Tensors that were not analysed are listed up to this many; a job summary is cut at 1 MiB."""
+NAME_WIDTH = 80
+COLUMNS_AT = 80
+"""The columns are those of a terminal of this width."""
+NO_FINDINGS = "**No findings**"
+NAMELESS = "(no name)"
 
 _MARKS = {Severity.SERIOUS: "❗", Severity.WARNING: "⚠️", Severity.NOTE: "·"}
 
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>&|#~$!@:+=()^-]")
+# Always markup; at the edge of a word; at the start of a line; before and inside a bare link.
+_MARKUP = re.compile(
+    r"[\\`*{}\[\]<>&|#~$^]|(?<![^\W_])[_-]|[_-](?![^\W_])|^[+=]|:(?=//)|(?<=www)\.", re.I
+)
+_NAMED = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
 def to_markdown(report: Report) -> str:
     """The report as GitHub-flavoured Markdown: findings, table of layers, what was not analysed."""
-    parts = [*_head(report), *_findings(report), *_layers(report), *_coverage(report)]
-    return "\n".join(parts).rstrip("\n") + "\n"
+    lines = [*_head(report), *_findings(report), *_layers(report), *_coverage(report)]
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def escaped(text: str) -> str:
     r"""Text that no Markdown reader takes for markup, in a table's cell or outside.
 
     Characters that could mean something become character references, which cannot be structure
-    (CommonMark §2.5). Between letters and digits, where they mean nothing, ``_ - : = + ( )``
-    stay as they are, so that names can be read in the source.
+    (CommonMark §2.5); ``_`` and ``-`` inside a word mean nothing and stay, so that names can be
+    read in the source. An empty comment keeps ``@name`` from calling somebody.
 
     >>> escaped("layer_1.0|<b>")
     'layer_1.0&#124;&lt;b&gt;'
     """
-    shown = visible(text)
-    out = []
-    for index, character in enumerate(shown):
-        if not _SPECIAL.match(character) or _is_harmless(shown, index):
-            out.append(character)
-        else:
-            out.append(_ENTITIES.get(character) or f"&#{ord(character)};")
-    # What is left that can mean something: a leading list number, a bare link, blanks at the ends.
-    joined = re.sub(r"^(\d+)\.", r"\1&#46;", "".join(out))
-    joined = re.sub(r"(?i)\bwww\.", lambda match: match.group()[:-1] + "&#46;", joined)
-    return re.sub(r"^ +| +$", lambda match: "&#32;" * len(match.group()), joined)
+    safe = _MARKUP.sub(_reference, printable(text))
+    safe = re.sub(r"^(\d+)([.)])(?=\s|$)", lambda match: f"{match[1]}&#{ord(match[2])};", safe)
+    safe = re.sub(r"^\s+|\s+$", lambda match: "".join(f"&#{ord(c)};" for c in match[0]), safe)
+    return safe.replace("@", "@<!-- -->")
 
 
-_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-
-
-def _is_harmless(text: str, index: int) -> bool:
-    inside = 0 < index < len(text) - 1
-    return (
-        text[index] in "_-"
-        and inside
-        and text[index - 1].isalnum()
-        and text[index + 1].isalnum()
-    ) or (text[index] in ":()=+-" and index > 0 and text[index + 1 : index + 2] not in ("/", "-"))
+def _reference(match: re.Match[str]) -> str:
+    return _NAMED.get(match[0]) or f"&#{ord(match[0])};"
 
 
 def _head(report: Report) -> Iterator[str]:
-    yield f"## infoflow: {escaped(report.source)}"
+    # The line below says the file's name; a heading needs no more than a short one.
+    yield f"## infoflow: {escaped(report.source.rstrip('/').rpartition('/')[2])}"
     yield ""
-    facts = [escaped(report.format)]
-    if report.architecture:
-        facts.append(f"{escaped(report.architecture)} recognised")
-    facts.append(f"{report.coverage.parameters:,} parameters")
-    facts.append(f"{_percent(report.coverage.accounted)} accounted for")
-    facts.append(_counted(len(report.layers), "layer"))
-    facts.append(_tally(report))
-    yield " · ".join(facts)
+    yield escaped(headline(report))
     yield ""
-    for note in report.notes:
-        yield f"- {escaped(note)}"
-    if report.notes:
-        yield ""
+    yield _tally(report.findings)
+    yield ""
+    yield from (f"- {escaped(note)}" for note in report.notes)
+    yield ""
 
 
-def _tally(report: Report) -> str:
-    counts = [
-        f"{sum(finding.severity is severity for finding in report.findings)} {severity.value}"
-        for severity in Severity
-        if any(finding.severity is severity for finding in report.findings)
+def _tally(findings: Sequence[Finding]) -> str:
+    counts = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
+    said = [
+        _counted(count, str(severity)) if severity is not Severity.SERIOUS else f"{count} serious"
+        for severity, count in counts.items()
+        if count
     ]
-    number = _counted(len(report.findings), "finding")
-    return f"**{number}** ({', '.join(counts)})" if counts else "**no findings**"
+    return f"**{_counted(len(findings), 'finding')}**: {', '.join(said)}" if said else NO_FINDINGS
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _findings(report: Report) -> Iterator[str]:
@@ -92,152 +90,78 @@ def _findings(report: Report) -> Iterator[str]:
         return
     yield "### Findings"
     yield ""
-    order = list(Severity)
-    for finding in sorted(report.findings, key=lambda finding: order.index(finding.severity)):
-        figure = ""
-        if finding.value is not None:
-            figure = f" ({escaped(finding.measure)} {number_text(finding.value)}"
-            if finding.threshold is not None:
-                figure += f", threshold {number_text(finding.threshold)}"
-            figure += ")"
-        mark = _MARKS[finding.severity]
-        sentence = f"{escaped(finding.sentence)}{figure}"
-        yield f"- {mark} **{finding.severity.value}**: {sentence} {escaped(finding.advice)}".rstrip()
+    for severity in Severity:
+        for finding in report.findings:
+            if finding.severity is severity:
+                yield _finding(finding)
     yield ""
 
 
-@dataclass(frozen=True)
-class _Column:
-    title: str
-    cell: Callable[[Report, LayerSummary], str]
-    right: bool = True
-
-
-def _first(report: Report, layer: LayerSummary, *measures: str, statistic: str = "value") -> str:
-    """The number of the first of these measures that the layer has."""
-    for measure in measures:
-        row = report.row(layer.name, measure, statistic)
-        if row is not None:
-            text = row_text(row)
-            if row.value is not None and row.low is not None and row.high is not None:
-                half = (row.high - row.low) / 2
-                # Only where the interval is wider than the digits shown.
-                wide = number_text(row.value + half) != number_text(row.value)
-                text += f" ± {number_text(half)}" if wide else ""
-            return text
-    return ABSENT
-
-
-def _rank(report: Report, layer: LayerSummary) -> str:
-    rank = report.row(layer.name, "rank")
-    full = report.row(layer.name, "rank", "full")
-    text = row_text(rank)
-    return text if full is None or full.value is None else f"{text}/{row_text(full)}"
-
-
-# The columns between the bars are numbers of a slice, of a layer, and counts: they do not compare.
-_COLUMNS = (
-    _Column("layer", lambda report, layer: escaped(layer.name) or "(no name)", right=False),
-    _Column("shape", lambda report, layer: shape_text(layer.shape), right=False),
-    _Column(
-        "mean log&#124;c₁₁&#124; a slice",
-        lambda report, layer: _first(report, layer, "entropy-change.c11", statistic="mean"),
-    ),
-    _Column("random z", lambda report, layer: _first(report, layer, "random-twin.z-mean")),
-    _Column(
-        "block c₁₁",
-        lambda report, layer: _first(
-            report,
-            layer,
-            "entropy-change.block-c11",
-            "entropy-change.logdet",
-            "entropy-change.normalisation",
-        ),
-    ),
-    _Column(
-        "log-volume",
-        lambda report, layer: _first(report, layer, "log-volume.density", "log-volume"),
-    ),
-    _Column("rank", _rank),
-)
+def _finding(finding: Finding) -> str:
+    figure = ""
+    if finding.value is not None:
+        figure = f" ({escaped(finding.measure)} {number(finding.value)}"
+        if finding.threshold is not None:
+            figure += f", threshold {number(finding.threshold)}"
+        figure += ")"
+    words = " ".join(filter(None, (escaped(finding.sentence), escaped(finding.advice))))
+    return f"- {_MARKS[finding.severity]} **{finding.severity}**: {words}{figure}"
 
 
 def _layers(report: Report) -> Iterator[str]:
-    if not report.layers:
+    columns = table.columns(report, COLUMNS_AT)
+    rows = table.rows(report, columns, unfold=True, norms=False)
+    if not rows:
         return
+    headings = [escaped(_on_one_line(column.heading)) for column in columns]
     yield "### Layers"
     yield ""
-    yield _table_line([column.title for column in _COLUMNS])
-    yield _table_line(["---:" if column.right else ":---" for column in _COLUMNS])
-    for layer in report.layers:
-        yield _table_line([column.cell(report, layer) for column in _COLUMNS])
+    yield _line(["layer", "shape", *headings, "rank"])
+    yield _line([":---", ":---", *["---:"] * (len(columns) + 1)])
+    for row in rows:
+        name = escaped(shortened(row.name, NAME_WIDTH)) or NAMELESS
+        yield _line([name, row.shape, *row.cells, row.rank])
     yield ""
-    yield (
-        "Nats. Per slice: log&#124;c₁₁&#124; of one filter slice, its mean over the layer, and how "
-        "many standard errors it lies from a random layer of the same spread. Per layer and "
-        "position of its output: block c₁₁ and log-volume; for dense layers log&#124;det W_sq&#124; "
-        "and log-volume, for normalisation layers Σ log&#124;γ/σ&#124;. "
-        f"−∞: an exact zero or a lost rank; {ABSENT}: not defined or not computed."
+    yield escaped(
+        "Nats. Left: of one filter slice (mean of log|c₁₁| over the layer, and its distance from a "
+        "random layer in standard errors). Right: of the whole layer, a position of its output "
+        "(block c₁₁ or, for dense layers, log|det W_sq|; log-volume). −∞: an exact zero or a lost "
+        "rank."
     )
     yield ""
 
 
 def _coverage(report: Report) -> Iterator[str]:
-    coverage = report.coverage
-    if not coverage.tensors:
+    if not report.coverage.tensors:
         return
     yield "### Coverage"
     yield ""
-    yield (
-        f"{_percent(coverage.accounted)} of {coverage.parameters:,} parameters accounted for, "
-        f"{_percent(coverage.analysed)} analysed"
-        + (f", {_percent(coverage.assumed)} under an assumed geometry." if coverage.assumed else ".")
-    )
+    yield escaped("; ".join(coverage_sentences(report))) + "."
     yield ""
-    left = [record for record in coverage.tensors if record.status is not Status.ANALYSED]
-    # What is not supported matters most: it goes first, and is never cut.
-    missing = [record for record in left if record.status is Status.NOT_SUPPORTED]
-    others = [record for record in left if record.status is not Status.NOT_SUPPORTED]
-    yield from _not_analysed(missing, others[: max(LISTED_TENSORS - len(missing), 0)], len(others))
-
-
-def _not_analysed(
-    missing: Sequence[TensorRecord], others: Sequence[TensorRecord], total: int
-) -> Iterator[str]:
-    if not missing and not total:
+    # What is not supported comes first: it is what a reader may miss.
+    order = (Status.NOT_SUPPORTED, Status.NOT_SELECTED, Status.NOT_LINEAR)
+    left = [record for status in order for record in report.coverage.with_status(status)]
+    if not left:
         return
-    count = len(missing) + total
-    yield f"<details><summary>Not analysed: {_counted(count, 'tensor')}</summary>"
+    yield f"<details><summary>Not analysed: {_counted(len(left), 'tensor')}</summary>"
     yield ""
-    yield _table_line(["tensor", "shape", "status", "reason"])
-    yield _table_line([":---"] * 4)
-    for record in (*missing, *others):
-        yield _table_line(
-            [
-                escaped(record.name) or "(no name)",
-                shape_text(record.shape),
-                record.status.value,
-                escaped(record.reason),
-            ]
-        )
-    if len(others) < total:
+    yield _line(["tensor", "shape", "status", "reason"])
+    yield _line([":---"] * 4)
+    for record in left[:LISTED_TENSORS]:
+        shape = shape_text(record.shape)
+        name = escaped(shortened(printable(record.name), NAME_WIDTH)) or NAMELESS
+        yield _line([name, shape, str(record.status), escaped(record.reason)])
+    if len(left) > LISTED_TENSORS:
         yield ""
-        yield f"and {total - len(others):,} more that are not linear maps or were not selected"
+        yield f"and {len(left) - LISTED_TENSORS:,} more"
     yield ""
     yield "</details>"
-    yield ""
 
 
-def _table_line(cells: Sequence[str]) -> str:
+def _on_one_line(heading: str) -> str:
+    """A two-line heading on one; a word broken at its hyphen is whole again."""
+    return heading.replace("-\n", "-").replace("\n", " ")
+
+
+def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _percent(share: float) -> str:
-    """A share that says 100 % only where nothing is missing."""
-    if 0.999 < share < 1.0:
-        return "99.9 %"
-    return f"{100 * share:.1f} %".replace(".0 %", " %")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -258,10 +258,11 @@ def _convolution_rows(
     density, minus = _density(weight)
     per = "nats per position"
     note = "" if density is not None else minus
-    interval = (None, None) if density is None else (density - 0.02, density + 0.02)
+    low = None if density is None else density - 0.02
+    high = None if density is None else density + 0.02
     grid = "grid 16 × 16, 4 shifts"
     rows.append(
-        Measurement(name, "log-volume.density", "value", density, per, *interval, grid, note)
+        Measurement(name, "log-volume.density", "value", density, per, low, high, grid, note)
     )
     flat = weight.reshape(len(weight), -1)
     rows += _spectral_rows(name, flat)

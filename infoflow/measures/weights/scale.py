@@ -42,7 +42,8 @@ def root_mean_square(weight: Array) -> float:
 
 def _norm(block: np.ndarray[Any, Any]) -> float:
     values = block.astype(np.float64)
-    square = float(np.dot(values, values))
+    with np.errstate(over="ignore", under="ignore"):
+        square = float(np.dot(values, values))
     if np.finfo(np.float64).tiny < square < math.inf:
         return math.sqrt(square)
     largest = float(np.max(np.abs(values)))
@@ -64,7 +65,7 @@ def fan_in(layer: Layer) -> float:
         return float(math.prod(shape[1:]))
     groups = layer.geometry.groups if layer.geometry else 1
     stride = math.prod(layer.geometry.stride) if layer.geometry else 1
-    return shape[0] / groups * math.prod(shape[2:]) / stride
+    return float(shape[0] / groups * math.prod(shape[2:]) / stride)
 
 
 def weight_scale(subject: Subject) -> Iterator[Measurement]:

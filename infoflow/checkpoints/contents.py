@@ -1,0 +1,61 @@
+"""What a format yields: an object with tensors somewhere in it, before any unwrapping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infoflow.checkpoints.checkpoint import StoredTensor
+
+
+def _is_stored(leaf: object) -> bool:
+    return isinstance(leaf, StoredTensor)
+
+
+def _stored(leaf: object) -> StoredTensor:
+    assert isinstance(leaf, StoredTensor)
+    return leaf
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A file as its format says it is.
+
+    Args:
+        format: For people: ``PyTorch zip file``.
+        root: The object in the file: mappings, lists, numbers, text, and tensors as leaves.
+        digest: Computes the SHA-256.
+        is_tensor: Whether a leaf is a tensor (perhaps one that cannot be read).
+        stored: Describes a leaf; raises ``ReadError`` where it cannot be read. Leaves that are
+            ``StoredTensor`` need neither of the two.
+        metadata: What the format itself says.
+        notes: Sentences about what was chosen.
+    """
+
+    format: str
+    root: object
+    digest: Callable[[], str]
+    is_tensor: Callable[[object], bool] = _is_stored
+    stored: Callable[[object], StoredTensor] = _stored
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that is read: one file, one row in ``FORMATS``.
+
+    Args:
+        name: For people.
+        summary: One phrase: which files these are.
+        memory_mapped: Whether tensors are mapped instead of read.
+        sniff: Whether these first bytes (empty for a folder) begin a file of this format.
+        open: Reads everything but the tensors. The flag says whether the file's own code may run.
+    """
+
+    name: str
+    summary: str
+    memory_mapped: bool
+    sniff: Callable[[bytes, Path], bool]
+    open: Callable[[Path, bool], Contents]

@@ -1,0 +1,81 @@
+"""A file on disk: its bytes on demand, one memory map shared by all of its live tensors."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+import stat
+import weakref
+from pathlib import Path
+
+from infoflow.checkpoints.faults import ReadError
+
+
+class Source:
+    """A regular file, opened only while something is read.
+
+    Args:
+        path: Made absolute, so that a later change of folder does not matter.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._absolute = Path(os.path.abspath(path))  # noqa: PTH100 (symbolic links stay)
+        with self._open() as file:
+            self._stamp = _stamp(file)
+        self.size = self._stamp[1]
+        self._map: weakref.ref[mmap.mmap] | None = None
+
+    def _open(self) -> io.FileIO:
+        # O_NONBLOCK: opening a named pipe must not wait for a writer.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        file = io.FileIO(os.open(self._absolute, flags))
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise ReadError("is not a regular file")
+        return file
+
+    def _reopen(self) -> io.FileIO:
+        file = self._open()
+        if _stamp(file) != self._stamp:
+            file.close()
+            raise ReadError("has changed since it was opened; run again")
+        return file
+
+    def read(self, offset: int, count: int) -> bytes:
+        """``count`` bytes from ``offset``."""
+        with self._reopen() as file:
+            file.seek(offset)
+            parts = [file.read(count)]
+            while sum(map(len, parts)) < count:  # one call reads at most 2 GiB
+                part = file.read(count - sum(map(len, parts)))
+                if not part:
+                    raise ReadError("is truncated")
+                parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def mapped(self) -> mmap.mmap:
+        """The file in memory, read-only; unmapped when the last array on it is gone.
+
+        The map is held weakly: while one layer is alive at a time, the pages of the
+        layers before it are given back.
+        """
+        held = self._map() if self._map else None
+        if held is None:
+            with self._reopen() as file:
+                held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._map = weakref.ref(held)
+        return held
+
+    def digest(self) -> str:
+        """SHA-256 of the file, in hexadecimal."""
+        import hashlib
+
+        with self._reopen() as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stamp(file: io.FileIO) -> tuple[int, int, int]:
+    facts = os.fstat(file.fileno())
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns

@@ -1,0 +1,80 @@
+"""How long an analysis will take and how much memory it will need, told before it starts.
+
+Counts of floating-point operations over speeds seen on one core of a server processor; an
+estimate within a factor of two or three, for progress and for people who would rather use
+``--fast``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from infoflow.report import LayerSummary
+
+LU, GRAM, EIGEN, COMPLEX_LU, COMPLEX_EIGEN = 20e9, 20e9, 4e9, 6e9, 2e9
+"""Operations a second, one thread, float64 (complex128)."""
+OVERHEAD = 0.003
+"""Seconds a layer, whatever its size."""
+SHIFTS = 8 + 4
+START_UP = 150 * 2**20
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds for each layer, in order, and bytes at the peak."""
+
+    seconds: tuple[float, ...]
+    memory: int
+
+    @property
+    def total(self) -> float:
+        """Seconds in all."""
+        return sum(self.seconds)
+
+
+def estimate(layers: Sequence[LayerSummary], measures: Collection[str], *, fast: bool) -> Cost:
+    """The cost of these measures for these layers.
+
+    Args:
+        layers: What will be analysed.
+        measures: Names of measures.
+        fast: Whether the coarser tolerances are used.
+    """
+    seconds = tuple(_seconds(layer, measures, fast) for layer in layers)
+    largest = max((8 * layer.parameters for layer in layers), default=0)
+    return Cost(seconds, START_UP + 4 * largest)
+
+
+def _seconds(layer: LayerSummary, measures: Collection[str], fast: bool) -> float:
+    if layer.kind == "normalisation" or len(layer.shape) < 2:
+        return OVERHEAD / 3
+    exact = any(name.startswith(("log-volume", "rank")) for name in measures)
+    spectral = any(name.startswith(("spectral", "stable", "effective")) for name in measures)
+    small, large = _matrix(layer)
+    if layer.kind == "dense":
+        surrogate = 2 / 3 * small**3 / LU
+        gram = small**2 * large / GRAM
+        volume = exact * (gram + 2 * small**3 / EIGEN)
+        return OVERHEAD + surrogate + volume + spectral * (gram + 4 / 3 * small**3 / EIGEN)
+    axes = sum(size > 1 for size in layer.shape[2:])
+    grid = min(max(_grid(small, fast), 2), 64)
+    frequencies = SHIFTS * grid**axes if axes else 1
+    product = 8 * small**2 * large / COMPLEX_LU
+    density = exact * frequencies * (8 / 3 * small**3 / COMPLEX_LU + (small != large) * product)
+    points = (4 if fast else 8) ** axes / 2 + 1
+    spectrum = spectral * points * (product + 16 / 3 * small**3 / COMPLEX_EIGEN)
+    return OVERHEAD + layer.groups * (density + spectrum)
+
+
+def _matrix(layer: LayerSummary) -> tuple[int, int]:
+    """Smaller and larger side of the matrix at one frequency of one group."""
+    phases = math.prod(layer.stride)
+    rows, columns = layer.shape[0] // layer.groups, layer.shape[1] * phases
+    return min(rows, columns), max(rows, columns)
+
+
+def _grid(channels: int, fast: bool) -> int:
+    """Side of the grid at which shifted means agree: more channels average more by themselves."""
+    return round((24 if not fast else 8) / max(channels, 1) ** 0.3)

@@ -1,0 +1,75 @@
+"""Rules that read one count a layer share their form: one finding, the layers that have any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from infoflow.findings.rule import is_all_zero, measured, number, several
+from infoflow.report import Finding, LayerSummary, Report, Severity
+
+
+def outputs(layer: LayerSummary) -> int:
+    """Output channels of a layer (transposed convolutions store them second, a group's)."""
+    if layer.kind == "transposed convolution":
+        return layer.shape[1] * layer.groups
+    return layer.shape[0]
+
+
+def inputs(layer: LayerSummary) -> int:
+    """Input channels of a layer."""
+    if layer.kind == "transposed convolution":
+        return layer.shape[0]
+    return layer.shape[1] * layer.groups
+
+
+def count_finding(
+    report: Report,
+    *,
+    rule: str,
+    severity: Severity,
+    measure: str,
+    noun: str,
+    predicate: tuple[str, str],
+    advice: str,
+    total: Callable[[LayerSummary], int] = outputs,
+    statistic: str = "value",
+) -> Iterator[Finding]:
+    """One finding for all layers in which a count is above zero.
+
+    Args:
+        report: Whose rows are read.
+        rule: Name of the rule.
+        severity: Of the finding.
+        measure: Whose count is read.
+        noun: What is counted, in the singular.
+        predicate: What is the matter with one of them, and with several.
+        advice: What to do.
+        total: How many a layer has of them.
+        statistic: Of the measure.
+    """
+    found = [
+        (layer, row, value)
+        for layer, row, value in measured(report, measure, statistic)
+        if value > 0 and not is_all_zero(report, layer)
+    ]
+    if not found:
+        return
+    layer, row, value = found[0]
+    if len(found) == 1:
+        which = f" ({row.note})" if row.note else ""
+        counted = f"{value:,.0f} of {number(total(layer), noun)}"
+        sentence = f"{layer.name}: {counted} {predicate[value != 1]}{which}."
+    else:
+        listed = [f"{layer.name} ({value:,.0f} of {total(layer):,})" for layer, _, value in found]
+        counted = number(sum(value for _, _, value in found), noun)
+        sentence = f"{counted} in {len(found):,} layers {predicate[1]}: {several(listed)}."
+    yield Finding(
+        rule=rule,
+        severity=severity,
+        layers=tuple(layer.name for layer, _, _ in found),
+        measure=measure,
+        value=sum(value for _, _, value in found),
+        threshold=0.0,
+        sentence=sentence,
+        advice=advice,
+    )

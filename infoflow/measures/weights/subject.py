@@ -1,0 +1,94 @@
+"""A layer with the facts that several measures share, each computed once, when first asked for."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from infoflow.layers import Array, Layer
+from infoflow.operators.arrays import as_float64
+from infoflow.operators.polyphase import PolyphaseKernel, convolution_kernel, dense_kernel
+from infoflow.spectra import (
+    Density,
+    Rank,
+    Spectrum,
+    generic_rank,
+    log_volume_density,
+    singular_spectrum,
+)
+from infoflow.spectra.rank import machine_epsilon
+
+LINEAR = frozenset({"dense", "convolution", "transposed convolution"})
+"""Kinds of layers that are linear maps."""
+
+SHARED_SPECTRUM = 512
+"""Smaller side above which a dense layer's rank is read off its spectrum: one decomposition."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a measure is given.
+
+    Args:
+        layer: A linear map, or a normalisation (of which only ``layer`` is of use).
+        fast: Wider intervals, coarser grids, fewer frequencies.
+        seed: Of every random choice, together with the layer's name.
+    """
+
+    layer: Layer
+    fast: bool = False
+    seed: int = 0
+
+    def generator(self, purpose: str) -> np.random.Generator:
+        """A generator of its own for each layer and purpose, the same at every run."""
+        key = zlib.crc32(f"{self.layer.name}\0{purpose}".encode())
+        return np.random.default_rng([self.seed, key])
+
+    @cached_property
+    def weight(self) -> Array:
+        """The whole weight in float64."""
+        return as_float64(self.layer.weight)
+
+    @cached_property
+    def kernel(self) -> PolyphaseKernel:
+        """The layer as coarse taps; stride 1 and one group where its geometry is not known."""
+        weight, geometry = self.weight, self.layer.geometry
+        if len(weight.shape) == 2:
+            return dense_kernel(weight)
+        axes = len(weight.shape) - 2
+        if geometry is None:
+            return convolution_kernel(weight, stride=(1,) * axes, dilation=(1,) * axes)
+        return convolution_kernel(
+            weight,
+            stride=geometry.stride,
+            dilation=geometry.dilation,
+            groups=geometry.groups,
+            transposed=geometry.transposed,
+        )
+
+    @cached_property
+    def rank(self) -> Rank:
+        """Rank, and the channels that lower it."""
+        large = not self.kernel.axes and self.kernel.rank_channels > SHARED_SPECTRUM
+        return generic_rank(
+            self.kernel,
+            epsilon=machine_epsilon(self.layer.dtype),
+            generator=self.generator("rank"),
+            fast=self.fast,
+            spectrum=self.spectrum if large else None,
+        )
+
+    @cached_property
+    def density(self) -> Density:
+        """Log-volume a position; for a dense layer its log-volume."""
+        return log_volume_density(self.kernel, self.rank, self.generator("density"), fast=self.fast)
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Singular values."""
+        geometry = self.layer.geometry
+        size = geometry.input_size if geometry is not None else None
+        return singular_spectrum(self.kernel, input_size=size, fast=self.fast)

@@ -1,0 +1,43 @@
+"""Between numpy and torch: the few conversions that the array API leaves open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from array_api_compat import is_torch_array
+from numpy.typing import NDArray
+
+from infoflow.layers import Array
+
+
+def as_float64(array: Array) -> Array:
+    """The same numbers in float64, contiguous and aligned; a torch tensor stays on its device.
+
+    Float16, bfloat16 and float8 (ml_dtypes) and unaligned memory maps are converted; what is
+    float64 already is not copied.
+    """
+    if is_torch_array(array):
+        return array.detach().double().contiguous()
+    return np.require(np.asarray(array), dtype=np.float64, requirements=["C", "A"])
+
+
+def as_numpy(array: Array) -> NDArray[Any]:
+    """As a numpy array, from whatever device it lies on."""
+    if is_torch_array(array):
+        converted: NDArray[Any] = array.detach().cpu().numpy()
+        return converted
+    return np.asarray(array)
+
+
+def log_abs_det(matrices: Array) -> Array:
+    """log|det| of each matrix of a batch (…, n, n), by LU; −∞ for an exactly singular one.
+
+    Never torch's batched LU on CPU: with more than one thread it returns wrong numbers from
+    n = 192 on (pytorch#141358, #142815). Torch tensors on the CPU therefore go through numpy.
+    """
+    if is_torch_array(matrices) and matrices.device.type != "cpu":
+        import torch
+
+        return torch.linalg.slogdet(matrices).logabsdet
+    return np.linalg.slogdet(as_numpy(matrices))[1]

@@ -1,0 +1,225 @@
+"""One canonical form of every linear layer: coarse taps, each a matrix a group.
+
+A convolution of stride s and dilation r reads, in cross-correlation form,
+
+    y[n] = Σ_k w[k] · x[s·n + r·k].
+
+Write the fine position r·k = s·q + φ with the *phase* 0 ≤ φ < s. The phases of the input become
+channels of their own on the coarse grid, and the layer becomes a convolution of stride 1 with a
+matrix at each coarse tap q,
+
+    y[n] = Σ_q W_q · X[n + q],        W_q of shape C_out/g × (C_in/g · phases),
+
+block diagonal in the groups. Phases that no tap touches are dropped: they would be columns of
+zeros (methods.md §2.4). Its *symbol* is K̂(ω) = Σ_q W_q exp(i ω·q). True polyphase components
+need no factor, unlike the aliasing of fine frequencies.
+
+A transposed convolution is the adjoint of the convolution with the same stored tensor, so it has
+the same singular values; its rows are then the channels of its *input*, and positions are its
+input's. A dense layer is a kernel with no axis and a single tap.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+
+from infoflow.layers import Array
+from infoflow.operators.arrays import as_float64
+from infoflow.operators.frequencies import Frequencies
+
+
+@dataclass(frozen=True)
+class PolyphaseKernel:
+    """A linear layer as coarse taps; see the module's head for the mathematics.
+
+    Args:
+        taps: (taps, groups, rows, cols) float64, numpy or torch. Columns run over the input
+            channels of the group and, fastest, over the phases.
+        offsets: Coarse position q of each tap, one number an axis, from 0.
+        phases: The non-empty phases φ, in the order of the columns.
+        stride: Of the fine grid, one number an axis.
+        transposed: Whether rows are the input's channels (a transposed convolution).
+    """
+
+    taps: Array
+    offsets: tuple[tuple[int, ...], ...]
+    phases: tuple[tuple[int, ...], ...]
+    stride: tuple[int, ...]
+    transposed: bool = False
+
+    @property
+    def groups(self) -> int:
+        """Number of blocks on the diagonal."""
+        return int(self.taps.shape[1])
+
+    @property
+    def rows(self) -> int:
+        """Rows of one group's matrix."""
+        return int(self.taps.shape[2])
+
+    @property
+    def cols(self) -> int:
+        """Columns of one group's matrix: channels times non-empty phases."""
+        return int(self.taps.shape[3])
+
+    @property
+    def rank_channels(self) -> int:
+        """Singular values a position: groups · min(rows, cols)."""
+        return self.groups * min(self.rows, self.cols)
+
+    @cached_property
+    def axes(self) -> tuple[int, ...]:
+        """Axes along which there is more than one coarse tap; the others need no frequency."""
+        spatial = range(len(self.stride))
+        return tuple(a for a in spatial if len({offset[a] for offset in self.offsets}) > 1)
+
+    @property
+    def corner(self) -> Array:
+        """The symbol at z = 0, (groups, rows, cols): W₁₁ of methods.md §2.2.
+
+        Its columns are the taps with r·k < s, side by side, and zeros for the phases that no such
+        tap reaches.
+        """
+        return self.taps[self.offsets.index((0,) * len(self.stride)), ...]
+
+    def row_channel(self, group: int, row: int) -> int:
+        """Channel of the layer (counted over all groups) that a row stands for."""
+        return group * self.rows + row
+
+    def column_channel(self, group: int, column: int) -> int:
+        """Channel of the layer (counted over all groups) that a column stands for."""
+        phases = len(self.phases)
+        return group * (self.cols // phases) + column // phases
+
+    def with_rows_scaled(self, factors: Array) -> PolyphaseKernel:
+        """Every row times its factor; ``factors`` has one number a row of the layer."""
+        xp = array_namespace(self.taps)
+        return replace(self, taps=self.taps * xp.reshape(factors, (1, self.groups, self.rows, 1)))
+
+    def with_columns_scaled(self, factors: Array) -> PolyphaseKernel:
+        """Every column times its factor; ``factors`` has one number a column channel."""
+        xp = array_namespace(self.taps)
+        spread = xp.repeat(xp.reshape(factors, (self.groups, -1)), len(self.phases), axis=1)
+        return replace(self, taps=self.taps * xp.reshape(spread, (1, self.groups, 1, self.cols)))
+
+    @cached_property
+    def primitive(self) -> PolyphaseKernel:
+        """The kernel with the common factor of its offsets taken out along each axis.
+
+        K̂ of a dilated kernel is the undilated one at r·ω: means over the torus, suprema and ranks
+        are the same, and a grid of n frequencies serves n instead of n / r of them. Not for
+        circular grids of a given size.
+        """
+        factors = [math.gcd(*column) or 1 for column in zip(*self.offsets, strict=True)]
+        if all(factor == 1 for factor in factors):
+            return self
+        offsets = tuple(
+            tuple(q // factor for q, factor in zip(offset, factors, strict=True))
+            for offset in self.offsets
+        )
+        return replace(self, offsets=offsets)
+
+    def positions(self, input_size: tuple[int, ...]) -> tuple[int, ...]:
+        """Coarse positions along each axis, of the circular operator on an input of that size.
+
+        The fine grid must be a multiple of the stride; a size that is not is rounded up, as a
+        "same" convolution's output is. For a transposed layer they are its input's own.
+        """
+        if self.transposed:
+            return tuple(input_size)
+        return tuple(-(-n // s) for n, s in zip(input_size, self.stride, strict=True))
+
+    def symbol(self, frequencies: Frequencies) -> Array:
+        """K̂(ω) at each frequency.
+
+        Args:
+            frequencies: (F, len(self.axes)) in radians a coarse position.
+
+        Returns:
+            (F, groups, rows, cols): complex128; real float64 where there is no axis, as the
+            single matrix of a dense layer and of a 1 × 1 convolution is. The caller keeps F
+            small enough for its memory.
+        """
+        count, shape = frequencies.shape[0], tuple(self.taps.shape[1:])
+        if not self.axes:
+            return self.taps if count == 1 else self.taps.repeat(count, 0)
+        angles = frequencies @ self._active_offsets.T
+        xp = array_namespace(self.taps)
+        flat = xp.reshape(self.taps, (len(self.offsets), -1))
+        if isinstance(flat, np.ndarray):
+            symbol = np.empty((count, flat.shape[1]), dtype=np.complex128)
+            symbol.real = np.cos(angles) @ flat
+            symbol.imag = np.sin(angles) @ flat
+            return symbol.reshape(count, *shape)
+        real = xp.asarray(np.cos(angles), device=flat.device) @ flat
+        imaginary = xp.asarray(np.sin(angles), device=flat.device) @ flat
+        return xp.reshape(real + 1j * imaginary, (count, *shape))
+
+    @cached_property
+    def _active_offsets(self) -> NDArray[np.float64]:
+        offsets = np.array(self.offsets, dtype=np.float64).reshape(len(self.offsets), -1)
+        return offsets[:, list(self.axes)]
+
+
+def dense_kernel(weight: Array) -> PolyphaseKernel:
+    """A dense layer's (out, in) weight as a kernel without axes."""
+    taps = as_float64(weight)
+    return PolyphaseKernel(taps[None, None, ...], offsets=((),), phases=((),), stride=())
+
+
+def convolution_kernel(
+    weight: Array,
+    *,
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int = 1,
+    transposed: bool = False,
+) -> PolyphaseKernel:
+    """A convolution's weight, in torch's layout, as coarse taps.
+
+    Args:
+        weight: (C_out, C_in/groups, *kernel), or (C_in, C_out/groups, *kernel) if transposed.
+        stride: One number a spatial dimension.
+        dilation: One number a spatial dimension.
+        groups: Number of groups; divides the first dimension.
+        transposed: Whether it is a transposed convolution.
+    """
+    fine = as_float64(weight)
+    size = tuple(int(n) for n in fine.shape[2:])
+    if not len(size) == len(stride) == len(dilation):
+        raise ValueError(
+            f"a kernel of size {size} needs as many strides and dilations, "
+            f"not {stride} and {dilation}"
+        )
+    channels, rest = divmod(int(fine.shape[0]), groups)
+    if rest:
+        raise ValueError(f"{fine.shape[0]} channels do not divide into {groups} groups")
+    # (position on the coarse grid, phase) of each tap along each axis.
+    places = [
+        [divmod(k * r, s) for k in range(n)] for n, s, r in zip(size, stride, dilation, strict=True)
+    ]
+    coarse = [sorted({q for q, _ in axis}) for axis in places]
+    phased = [sorted({phase for _, phase in axis}) for axis in places]
+    offsets = list(itertools.product(*coarse))
+    phases = list(itertools.product(*phased))
+    at_offset = {offset: index for index, offset in enumerate(offsets)}
+    at_phase = {phase: index for index, phase in enumerate(phases)}
+    xp = array_namespace(fine)
+    columns = int(fine.shape[1])
+    device = {} if isinstance(fine, np.ndarray) else {"device": fine.device}
+    taps = xp.zeros(
+        (len(offsets), groups, channels, columns, len(phases)), dtype=xp.float64, **device
+    )
+    for k in itertools.product(*(range(n) for n in size)):
+        place = [axis[index] for axis, index in zip(places, k, strict=True)]
+        t, phase = at_offset[tuple(q for q, _ in place)], at_phase[tuple(f for _, f in place)]
+        taps[t, ..., phase] = xp.reshape(fine[(..., *k)], (groups, channels, columns))
+    taps = xp.reshape(taps, (len(offsets), groups, channels, columns * len(phases)))
+    return PolyphaseKernel(taps, tuple(offsets), tuple(phases), tuple(stride), transposed)

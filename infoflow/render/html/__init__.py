@@ -1,0 +1,1 @@
+"""The parts of the HTML report: words, colours, charts, and the views its templates fill."""

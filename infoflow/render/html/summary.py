@@ -1,0 +1,156 @@
+"""The parts of the page around the layers: findings, what was left out, what measures mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from infoflow.render.html.facts import Facts
+from infoflow.render.html.pages import Descriptions, entries
+from infoflow.render.html.words import figure, fixed, plural, title
+from infoflow.render.text import percent, shape_text
+from infoflow.report import Finding, Report, Severity, Status, TensorRecord
+
+LINKS = 12
+"""Layers of a finding that are named at once; the rest unfolds."""
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """A finding with the places of its layers in the page."""
+
+    finding: Finding
+    figures: str
+    links: tuple[tuple[str, str, str], ...]
+    more: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Tensors that share a status and a reason."""
+
+    status: str
+    reason: str
+    count: str
+    parameters: str
+    share: str
+    tensors: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class MeasureView:
+    """A measure that the report uses, as its source describes it."""
+
+    anchor: str
+    name: str
+    symbol: str
+    unit: str
+    summary: str
+    source: str
+
+
+def finding_views(report: Report, layers: Sequence[Facts]) -> list[FindingView]:
+    """Findings, most serious first, each layer with its link (empty where it has no page)."""
+    places: dict[str, str] = {}
+    for facts in layers:
+        places.setdefault(facts.layer.name, facts.anchor)
+    order = list(Severity)
+    views = []
+    for finding in sorted(report.findings, key=lambda finding: order.index(finding.severity)):
+        links = tuple(
+            (places.get(name, ""), title(name, 40), title(name))
+            for name in dict.fromkeys(finding.layers)
+        )
+        views.append(FindingView(finding, _figures(finding), links[:LINKS], links[LINKS:]))
+    return views
+
+
+def sum_up(findings: Iterable[Finding]) -> str:
+    """One line that counts the findings by severity.
+
+    >>> sum_up([])
+    'No rule fired.'
+    """
+    counts = dict.fromkeys(Severity, 0)
+    for finding in findings:
+        counts[finding.severity] += 1
+    words = {
+        Severity.SERIOUS: ("serious finding", "serious findings"),
+        Severity.WARNING: ("warning", "warnings"),
+        Severity.NOTE: ("note", "notes"),
+    }
+    parts = [plural(count, *words[severity]) for severity, count in counts.items() if count]
+    if not parts:
+        return "No rule fired."
+    return (" and ".join([", ".join(parts[:-1]), parts[-1]]) if parts[1:] else parts[0]) + "."
+
+
+def left_out(report: Report) -> list[LeftOut]:
+    """Tensors that were not analysed, by status and reason, most parameters first."""
+    groups: dict[tuple[Status, str], list[TensorRecord]] = {}
+    for record in report.coverage.tensors:
+        if record.status is not Status.ANALYSED:
+            groups.setdefault((record.status, record.reason), []).append(record)
+    total = report.coverage.parameters
+    views = []
+    for (status, reason), records in groups.items():
+        size = sum(record.parameters for record in records if not record.shared_with)
+        views.append((status is not Status.NOT_SUPPORTED, -size, _left_out(status, reason, records, size, total)))
+    return [view for *_, view in sorted(views, key=lambda item: item[:2])]
+
+
+def shared_tensors(report: Report) -> list[tuple[str, str]]:
+    """Tied tensors and the tensor under which each is counted."""
+    return [
+        (title(record.name, 60), title(record.shared_with, 60))
+        for record in report.coverage.tensors
+        if record.shared_with
+    ]
+
+
+def measure_views(report: Report, measures: Descriptions) -> list[MeasureView]:
+    """Every measure of the report, in its order."""
+    units: dict[str, str] = {}
+    for row in report.measurements:
+        units.setdefault(row.measure, row.unit)
+    found = entries(report.measurements, measures, anchors=True)
+    return [
+        MeasureView(
+            entry.anchor,
+            entry.measure,
+            entry.symbol,
+            measures.get(entry.measure, {}).get("unit", "") or entry.unit,
+            measures.get(entry.measure, {}).get("summary", ""),
+            measures.get(entry.measure, {}).get("source", ""),
+        )
+        for entry in found
+    ]
+
+
+def pairs(values: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Settings and versions as lines."""
+    return [(key, value) for key, value in values.items() if key != "command"]
+
+
+def _figures(finding: Finding) -> str:
+    parts = []
+    if finding.value is not None:
+        parts.append(f"{finding.measure} {figure(finding.value)}")
+    if finding.threshold is not None:
+        parts.append(f"threshold {figure(finding.threshold)}")
+    return ", ".join(parts)
+
+
+def _left_out(
+    status: Status, reason: str, records: Sequence[TensorRecord], size: int, total: int
+) -> LeftOut:
+    return LeftOut(
+        status=str(status),
+        reason=reason,
+        count=fixed(len(records), 0),
+        parameters=fixed(size, 0),
+        share=percent(size / total if total else 0.0),
+        tensors=tuple(
+            (title(record.name, 60), shape_text(record.shape), record.dtype) for record in records
+        ),
+    )

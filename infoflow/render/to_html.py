@@ -1,0 +1,104 @@
+"""The report as one HTML file that needs neither network nor script to be read."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from infoflow.render.html import colours, columns, facts, pages, profile, strip, summary
+from infoflow.render.html.words import title, visible
+from infoflow.report import Report, Status
+
+_PARTS = Path(__file__).parent / "html"
+
+
+def to_html(report: Report, measures: Mapping[str, Mapping[str, str]] | None = None) -> str:
+    """The report as a page.
+
+    Args:
+        report: What was found.
+        measures: What each measure is, by its stable name: ``symbol``, ``unit``, ``summary`` and
+            ``source``, each of which may be missing.
+
+    Returns:
+        A whole HTML document. Everything that comes from the file is escaped, and a content
+        security policy forbids the page to load or run anything that is not in it.
+    """
+    described = measures or {}
+    layers, elsewhere = facts.gather(report)
+    shown = columns.used_columns(layers)
+    script = (_PARTS / "script.js").read_text(encoding="utf-8")
+    mapped = pages.with_maps(layers)
+    return (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            report=report,
+            file=title(report.source.rstrip("/").rpartition("/")[2]),
+            figures=strip.key_figures(report, layers),
+            findings=summary.finding_views(report, layers),
+            sum_up=summary.sum_up(report.findings),
+            profile=profile.depth_profile(layers),
+            columns=shown,
+            groups=columns.groups_of(shown),
+            first=next(
+                (place for place, one in enumerate(shown) if one.group == columns.LAYER), None
+            ),
+            pages=pages.layer_pages(layers, shown, described),
+            kinds=sorted({one.layer.kind for one in layers}),
+            maps_left_out=sum(
+                bool({"c11", "filter-similarity"} & one.series.keys()) for one in layers
+            )
+            - len(mapped),
+            maps_drawn=len(mapped),
+            elsewhere=[
+                (title(name) if name else "the whole network",
+                 pages.entries(rows.values(), described, anchors=True))
+                for name, rows in elsewhere.items()
+            ],
+            left_out=summary.left_out(report),
+            shared=summary.shared_tensors(report),
+            assumed=[one for one in report.coverage.with_status(Status.ANALYSED) if one.assumed],
+            measures=summary.measure_views(report, described),
+            settings=summary.pairs(report.settings),
+            light=colours.LIGHT,
+            dark=colours.DARK,
+            cividis=colours.gradient(colours.CIVIDIS),
+            viridis=colours.gradient(colours.VIRIDIS),
+            script=Markup(script),
+            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            far=strip.FAR,
+            created=_day(report.created),
+        )
+    )  # fmt: skip
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_PARTS),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _day(moment: str) -> str:
+    """A moment in words, or ``""`` where it is none."""
+    try:
+        made = datetime.fromisoformat(moment)
+    except ValueError:
+        return ""
+    return f"{made.day} {made:%B %Y, %H:%M} {made.tzname() or ''}".strip()
+
+
+def _shown(value: object) -> object:
+    """What a template writes of a value: text without anything that hides or commands."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,0 +1,98 @@
+"""A report as plots for print: one file a page, written all or not at all."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infoflow.errors import MissingDependencyError, OutputError
+from infoflow.render.files import make_folder, write_all
+from infoflow.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# No date and no version: the same report gives the same file.
+FORMATS: Mapping[str, Mapping[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""Formats by name, and the metadata of each that is left out."""
+
+
+@dataclass(frozen=True)
+class Plots:
+    """What was written, and which plots were left out: ``spectra: why``."""
+
+    written: tuple[Path, ...]
+    skipped: tuple[str, ...]
+
+
+def to_plots(report: Report, folder: str | Path, format: str = "png") -> Plots:
+    """Draw every plot that the report has numbers for.
+
+    The files are named after the plot and its page, ``figure1.png``, ``c11-maps-02.png``; no name
+    of a layer goes into them. All are drawn before the first is written.
+
+    Args:
+        report: What was found.
+        folder: Where to; it is made with its parents where it is not there.
+        format: ``png`` (300 dots an inch), ``svg`` or ``pdf``.
+
+    Raises:
+        OutputError: The format is not known, or the folder cannot be written to.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    if format not in FORMATS:
+        raise OutputError(f"Plots cannot be {format!r}; there are {', '.join(FORMATS)}.")
+    target = make_folder(folder)
+    drawn: dict[Path, bytes] = {}
+    skipped: list[str] = []
+    with _style():
+        for name, figures in _figures(report, skipped):
+            for number, figure in enumerate(figures, start=1):
+                page = f"-{number:02}" if len(figures) > 1 else ""
+                drawn[target / f"{name}{page}.{format}"] = rendered(figure, format)
+    write_all(drawn)
+    return Plots(tuple(drawn), tuple(skipped))
+
+
+def rendered(figure: Figure, format: str) -> bytes:
+    """The figure as the bytes of a file."""
+    content = io.BytesIO()
+    metadata: dict[str, Any] = dict(FORMATS[format])
+    figure.savefig(content, format=format, metadata=metadata)
+    return content.getvalue()
+
+
+def _figures(report: Report, skipped: list[str]) -> Iterator[tuple[str, list[Figure]]]:
+    from infoflow.render.plots import PLOTS
+    from infoflow.render.plots.sheet import NothingToDraw
+
+    for name, draw in PLOTS.items():
+        try:
+            yield name, draw(report)
+        except NothingToDraw as reason:
+            skipped.append(f"{name}: {reason}")
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """The defaults of matplotlib under our style, whatever the user's own settings, and back."""
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Plots need matplotlib, which is not installed: pip install matplotlib."
+        ) from error
+    with as_file(files("infoflow.render") / "style.mplstyle") as path:
+        settings = matplotlib.rc_params_from_file(path, use_default_template=True)
+    kept = {key: value for key, value in settings.items() if not key.startswith("backend")}
+    with matplotlib.rc_context(kept):
+        yield

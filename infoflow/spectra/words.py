@@ -1,0 +1,58 @@
+"""Lost rank in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infoflow.spectra.sides import Side
+
+LISTED = 12
+"""Indices named before "and N more"."""
+
+
+def listed(indices: Sequence[int]) -> str:
+    """``3, 5 and 9``; at most 12 indices, then ``and N more``."""
+    shown = [str(i) for i in indices[:LISTED]]
+    if len(indices) > LISTED:
+        return f"{', '.join(shown)} and {len(indices) - LISTED} more"
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+
+
+def explain(
+    rank: int,
+    full: int,
+    transposed: bool,
+    both: Sequence[Side],
+    copies: Sequence[tuple[tuple[int, ...], ...]],
+    mixtures: Sequence[tuple[int, ...]],
+) -> str:
+    """What takes rank away, or would if the layer had not more channels on that side."""
+    kinds = ("input", "output") if transposed else ("output", "input")
+    parts = []
+    for kind, side, sets, mixed in zip(kinds, both, copies, mixtures, strict=True):
+        if side.zero:
+            parts.append(_of(len(side.zero), side.count, kind, "exactly zero", side.zero))
+        if side.negligible:
+            parts.append(_of(len(side.negligible), side.count, kind, "negligible", side.negligible))
+        if side.partly:
+            parts.append(f"{side.partly} phases of {kind} channels are zero or negligible")
+        for members in sets[:LISTED]:
+            parts.append(f"{kind} channels {listed(members)} are equal up to scale")
+        if len(sets) > LISTED:
+            parts.append(f"{len(sets) - LISTED} more sets of {kind} channels are equal up to scale")
+        if mixed:
+            parts.append(_mixed(kind, mixed, side.count))
+    if rank < full:
+        parts.insert(0, f"rank {rank} of {full}")
+    return "; ".join(parts)
+
+
+def _of(count: int, total: int, kind: str, what: str, names: Sequence[int]) -> str:
+    verb = "is" if count == 1 else "are"
+    return f"{count} of {total} {kind} channels {verb} {what} ({listed(names)})"
+
+
+def _mixed(kind: str, mixed: Sequence[int], total: int) -> str:
+    if len(mixed) == total and total > LISTED:
+        return f"all {total} {kind} channels take part in linear dependences"
+    return f"{kind} channels {listed(mixed)} are linearly dependent"

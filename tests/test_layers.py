@@ -1,0 +1,141 @@
+"""The plan: every tensor of a file is accounted for, with a reason that says which."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infoflow.architectures.architecture import Architecture, Geometry, ParameterFacts
+from infoflow.layers import plan
+from infoflow.report import Status
+from tests.cases import gaussian, in_memory
+
+
+def record(arrays, name):
+    return {r.name: r for r in plan(in_memory(arrays)).records}[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "status", "reason"),
+    [
+        ("fc.weight", (4, 3), Status.ANALYSED, "dense"),
+        ("conv.weight", (4, 3, 3, 3), Status.ANALYSED, "convolution"),
+        ("conv.weight", (4, 3, 3), Status.ANALYSED, "convolution"),
+        ("conv.weight", (4, 3, 3, 3, 3), Status.ANALYSED, "convolution"),
+        ("fc.bias", (4,), Status.NOT_LINEAR, "bias"),
+        ("attn.in_proj_weight", (12, 4), Status.ANALYSED, "dense"),
+        ("norm1.weight", (4,), Status.ANALYSED, "normalisation"),
+        ("act.weight", (4,), Status.NOT_LINEAR, "vector"),
+        ("embeddings.word_embeddings.weight", (30, 4), Status.NOT_LINEAR, "looked up"),
+        ("encoder.pos_embedding", (1, 5, 4), Status.NOT_LINEAR, "position"),
+        ("class_token", (1, 1, 4), Status.NOT_LINEAR, "token"),
+        ("block.layer_scale", (4, 1, 1), Status.NOT_LINEAR, "scale"),
+        ("relative_position_bias_table", (169, 3), Status.NOT_LINEAR, "position"),
+        ("lstm.weight_ih_l0", (16, 3), Status.NOT_SUPPORTED, "recurrent"),
+        ("q.lora_A.weight", (4, 3), Status.NOT_SUPPORTED, "adapter"),
+        ("conv.weight_v", (4, 3, 3, 3), Status.NOT_SUPPORTED, "parametrisation"),
+        ("mystery", (4, 3), Status.NOT_SUPPORTED, "2 dimensions"),
+        ("empty.weight", (0, 3), Status.NOT_LINEAR, "empty"),
+        ("six.weight", (1, 2, 3, 2, 2, 2), Status.NOT_SUPPORTED, "6 dimensions"),
+    ],
+)
+def test_every_kind_of_tensor_has_its_own_reason(name, shape, status, reason):
+    found = record({name: gaussian(*shape), "anchor.weight": gaussian(2, 2)}, name)
+    assert found.status is status
+    assert reason in found.reason
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "bool", "uint8"])
+def test_integer_weights_are_not_supported_and_say_why(dtype):
+    found = record({"fc.weight": np.ones((3, 3), dtype)}, "fc.weight")
+    assert found.status is Status.NOT_SUPPORTED
+    assert dtype in found.reason
+
+
+def test_complex_weights_are_not_supported():
+    found = record({"fc.weight": np.ones((3, 3), "complex64")}, "fc.weight")
+    assert (found.status, found.reason) == (Status.NOT_SUPPORTED, "complex weight")
+
+
+def test_packed_attention_becomes_q_k_and_v():
+    weight = gaussian(12, 4)
+    layers = list(plan(in_memory({"a.attn.in_proj_weight": weight})))
+    assert [layer.name for layer in layers] == [f"a.attn.in_proj.{part}" for part in "qkv"]
+    np.testing.assert_array_equal(np.concatenate([layer.weight for layer in layers]), weight)
+    assert sum(layer.parameters for layer in layers) == weight.size
+
+
+def test_running_statistics_belong_to_their_normalisation():
+    arrays = {
+        "bn.weight": gaussian(4),
+        "bn.bias": gaussian(4),
+        "bn.running_mean": gaussian(4),
+        "bn.running_var": np.full(4, 2.0, np.float32),
+    }
+    (layer,) = plan(in_memory(arrays))
+    assert layer.kind == "normalisation"
+    np.testing.assert_array_equal(layer.normalisation.variance, np.full(4, 2.0))
+    assert record(arrays, "bn.running_var").status is Status.ANALYSED
+
+
+def test_an_unknown_convolution_says_what_it_assumes():
+    planned = plan(in_memory({"c.weight": gaussian(4, 3, 3, 3)}))
+    assert planned.layers[0].summary.geometry == "assumed stride 1, groups 1"
+    assert planned.records[0].assumed
+    sized = plan(in_memory({"c.weight": gaussian(4, 3, 3, 3)}), input_size=(8, 8))
+    assert sized.layers[0].summary.input_size == (8, 8)
+    assert "input size" in sized.layers[0].summary.geometry
+
+
+def test_an_architecture_gives_geometry_and_the_normalisation_that_follows():
+    geometry = Geometry((2, 2), (1, 1), (1, 1), groups=2, input_size=(8, 8))
+    facts = {
+        "c.weight": ParameterFacts("convolution", geometry, normalisation="n.weight"),
+        "n.weight": ParameterFacts("normalisation", epsilon=1e-3),
+        "t": ParameterFacts("other", reason="class token"),
+    }
+    arrays = {"c.weight": gaussian(4, 2, 3, 3), "n.weight": gaussian(4), "t": gaussian(1, 1, 4)}
+    arrays["n.running_var"] = np.ones(4, np.float32)
+    planned = plan(in_memory(arrays), Architecture("x", "X", (8, 8), facts))
+    convolution, norm = planned
+    assert convolution.geometry == geometry
+    assert convolution.normalisation.epsilon == norm.normalisation.epsilon
+    assert {r.name: r.reason for r in planned.records}["t"] == "class token"
+    assert not any(r.assumed for r in planned.records)
+
+
+def test_tied_tensors_are_counted_once():
+    weight = gaussian(4, 3)
+    arrays = {"a.weight": weight, "b.weight": weight}
+    planned = plan(in_memory(arrays, {"b.weight": "a.weight"}))
+    assert [r.shared_with for r in planned.records] == ["", "a.weight"]
+
+
+def test_nothing_is_read_before_it_is_asked_for():
+    checkpoint = in_memory({"fc.weight": gaussian(2, 2)})
+
+    def refuse():
+        raise AssertionError("read too early")
+
+    object.__setattr__(checkpoint.tensors["fc.weight"], "load", refuse)
+    planned = plan(checkpoint)
+    with pytest.raises(AssertionError, match="too early"):
+        next(iter(planned))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=30),
+        st.lists(st.integers(0, 3), max_size=6).map(tuple),
+        max_size=6,
+    )
+)
+def test_any_names_and_shapes_are_accounted_for_once(shapes):
+    arrays = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    planned = plan(in_memory(arrays))
+    assert [r.name for r in planned.records] == list(arrays)
+    assert all(r.reason for r in planned.records)
+    assert len(list(planned)) == len(planned.layers)

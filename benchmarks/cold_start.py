@@ -35,7 +35,9 @@ def verify(path: str) -> None:
 
 
 def main() -> None:
-    print(f"{machine()}\n\n| command | infoflow | import torch | ratio |\n| --- | --- | --- | --- |")
+    print(
+        f"{machine()}\n\n| command | infoflow | import torch | ratio |\n| --- | --- | --- | --- |"
+    )
     print(compare("infoflow --help", [INFOFLOW, "--help"], IMPORT_TORCH).row())
     for path in sys.argv[1:]:
         verify(path)

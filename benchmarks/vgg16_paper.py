@@ -70,7 +70,9 @@ def verify(ours: list[str], theirs: list[str]) -> None:
         for row in found["measurements"]
         if (row["measure"], row["statistic"]) in wanted
     }
-    for line in subprocess.run(theirs, check=True, capture_output=True, text=True).stdout.split("\n"):
+    for line in subprocess.run(theirs, check=True, capture_output=True, text=True).stdout.split(
+        "\n"
+    ):
         if line:
             name, value = line.split()
             assert abs(figures[name.removesuffix(".weight")] - float(value)) < 1e-6, line

@@ -6,6 +6,7 @@ analysed, from its name, shape and type and from the architecture where that is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ class PlannedLayer:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be read, in file order, and what becomes of every tensor."""
+    """What will be read, in the network's order, and what becomes of every tensor."""
 
     layers: tuple[PlannedLayer, ...]
     records: tuple[TensorRecord, ...]
@@ -112,14 +113,16 @@ def plan(
             (nothing is known of pooling or of the order of layers); ignored with one.
 
     Returns:
-        The plan; its records are in file order, one a tensor.
+        The plan; its layers and records are in the network's order, one record a tensor.
     """
     known: Mapping[str, ParameterFacts] = architecture.parameters if architecture else {}
     layers: list[PlannedLayer] = []
     records: list[TensorRecord] = []
     owners: dict[tuple[str, tuple[int, ...]], str] = {}
-    for tensor in checkpoint.tensors.values():
-        owner = owners.setdefault((tensor.memory, tensor.shape), tensor.name) if tensor.memory else ""
+    for tensor in _in_depth_order(checkpoint, architecture):
+        owner = (
+            owners.setdefault((tensor.memory, tensor.shape), tensor.name) if tensor.memory else ""
+        )
         shared = owner if owner != tensor.name else ""
         facts = known.get(tensor.name)
         if facts and facts.normalisation in known:
@@ -134,6 +137,30 @@ def plan(
             record = _entry(tensor, Status.ANALYSED, made[0].summary.kind, shared, guess)
         records.append(record)
     return Plan(tuple(layers), tuple(records))
+
+
+def _in_depth_order(
+    checkpoint: Checkpoint, architecture: Architecture | None
+) -> list[StoredTensor]:
+    """Tensors in the network's order: the architecture's, else the file's.
+
+    A file whose names are sorted (safetensors files are) says nothing of depth; there numbers are
+    sorted as numbers, so that ``blocks.10`` follows ``blocks.9``.
+    """
+    tensors = list(checkpoint.tensors.values())
+    if architecture and architecture.shapes:
+        place = {name: index for index, name in enumerate(architecture.shapes)}
+        return sorted(tensors, key=lambda tensor: place.get(tensor.name, len(place)))
+    names = [tensor.name for tensor in tensors]
+    if names != sorted(names):
+        return tensors
+    return sorted(tensors, key=lambda tensor: _natural(tensor.name))
+
+
+def _natural(name: str) -> tuple[tuple[int, str], ...]:
+    """A key that sorts numbers in a name as numbers."""
+    parts = re.split(r"(\d+)", name)
+    return tuple((int(part), "") if part.isdecimal() and part.isascii() else (-1, part) for part in parts)
 
 
 def _record(

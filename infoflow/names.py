@@ -31,9 +31,7 @@ def is_buffer(name: str, dtype: str) -> bool:
     return leaf.startswith("running_") or (not _FLOATS.match(dtype) and "weight" not in leaf)
 
 
-def unsupported_reason(
-    name: str, shape: tuple[int, ...], dtype: str, names: Container[str]
-) -> str:
+def unsupported_reason(name: str, shape: tuple[int, ...], dtype: str, names: Container[str]) -> str:
     """Why a tensor that may be a linear map cannot be analysed yet, or ``""``."""
     leaf = name.rpartition(".")[2]
     if len(shape) < 2 or 0 in shape:
@@ -49,7 +47,9 @@ def unsupported_reason(
     if dtype.startswith("complex"):
         return "complex weight"
     stem = name.removesuffix("weight")
-    if dtype.startswith("float8") and (stem + "weight_scale" in names or stem + "weight_scale_inv" in names):
+    if dtype.startswith("float8") and (
+        stem + "weight_scale" in names or stem + "weight_scale_inv" in names
+    ):
         return "scaled 8-bit weight: its scale tensor is not applied"
     if not _FLOATS.match(dtype) and leaf == "weight":
         return f"{dtype} weight without a known scale"
@@ -71,7 +71,9 @@ def passive_reason(name: str, shape: tuple[int, ...], dtype: str) -> str:
         return "learned token: joined to the input"
     if _EMBEDDING.search(name):
         return "embedding: looked up by index, not multiplied"
-    if _SCALE.search(leaf) or (len(shape) > 1 and sum(n > 1 for n in shape) <= 1 and leaf != "weight"):
+    if _SCALE.search(leaf) or (
+        len(shape) > 1 and sum(n > 1 for n in shape) <= 1 and leaf != "weight"
+    ):
         return "a scale for each channel"
     return ""
 

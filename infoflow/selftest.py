@@ -30,7 +30,7 @@ from infoflow.operators.polyphase import convolution_kernel
 Matrix = np.ndarray[Any, Any]
 
 EXAMPLE_4 = ((5.0, 4.0, 5.0, 3.0, 2.0), (3.0, 3.0, 1.0, 4.0, 6.0), (0.0, 0.0, 6.0, 2.0, 6.0))
-"""A 3 × 5 weight with the figures of ENT's Example 4: det of the square part 18, log-volume 5.7343."""
+"""A 3 × 5 weight with the figures of ENT's Example 4: det W_sq = 18, log-volume 5.7343."""
 
 EXAMPLE_5 = ((2.0, -1.0), (3.0, 4.0), (-2.0, 1.0))
 """A 3 × 2 filter with the c₁₁ = 2 of ENT's Example 5."""
@@ -147,7 +147,7 @@ def _twins() -> Iterator[Check]:
     sample = generator.standard_normal((count, size, size))
     own = sample / np.sqrt((sample**2).mean(axis=(1, 2), keepdims=True))
     expected = log_determinant_twin(size, size * size, "normal")
-    assert expected is not None  # noqa: S101  (only a single weight has no twin)
+    assert expected is not None  # only a single weight has no twin
     yield _close(
         "random twin, log|det|",
         float(np.linalg.slogdet(own)[1].mean()),
@@ -158,7 +158,7 @@ def _twins() -> Iterator[Check]:
 
 
 def _circular() -> Check:
-    """A strided circular operator: frequencies against its dense matrix, singular value by value."""
+    """A strided circular operator: frequencies against the singular values of its dense matrix."""
     n, stride = 6, 2
     weight = np.random.default_rng(0).standard_normal((3, 2, 3, 3))
     dense = np.zeros((3, n // stride, n // stride, 2, n, n))

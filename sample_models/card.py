@@ -59,6 +59,7 @@ Made again by
 
     python sample_models/train.py {recipe.name} --data-root FOLDER --out NEW{steps}
 
-On the same machine, with the same version of torch and as many threads, the weights come out the
-same to the bit; on another machine the bits differ, and the accuracy by a little.
+On the same machine, with the same version of torch and as many threads, the weights are meant to
+come out the same to the bit (README.md says what was tried); on another machine the bits differ,
+and the accuracy by a little.
 """

@@ -136,6 +136,19 @@ def test_nothing_is_read_before_it_is_asked_for():
 def test_any_names_and_shapes_are_accounted_for_once(shapes):
     arrays = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
     planned = plan(in_memory(arrays))
-    assert [r.name for r in planned.records] == list(arrays)
+    assert sorted(r.name for r in planned.records) == sorted(arrays)
     assert all(r.reason for r in planned.records)
     assert len(list(planned)) == len(planned.layers)
+
+
+def test_layers_come_in_the_order_of_depth():
+    names = ["b.10.weight", "b.2.weight", "b.9.weight"]
+    arrays = {name: gaussian(2, 2) for name in names}
+    by_number = [record.name for record in plan(in_memory(arrays)).records]
+    assert by_number == ["b.2.weight", "b.9.weight", "b.10.weight"]
+    as_in_file = {name: arrays[name] for name in ["b.9.weight", "b.2.weight", "b.10.weight"]}
+    assert [record.name for record in plan(in_memory(as_in_file)).records] == list(as_in_file)
+    shapes = {name: (2, 2) for name in ["b.9.weight", "b.10.weight", "b.2.weight"]}
+    facts = {name: ParameterFacts("dense") for name in shapes}
+    known = plan(in_memory(arrays), Architecture("x", "X", None, facts, shapes))
+    assert [record.name for record in known.records] == list(shapes)

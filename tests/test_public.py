@@ -38,6 +38,10 @@ def test_the_table_and_its_typed_twin_agree():
 
 
 def test_importing_infoflow_loads_nothing_heavy():
-    code = "import infoflow, sys; print([m for m in ('numpy', 'torch', 'rich') if m in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = (
+        "import infoflow, sys; print([m for m in ('numpy', 'torch', 'rich') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.strip() == "[]"

@@ -40,5 +40,7 @@ def test_patterns_choose_layers_in_file_order(patterns, names):
 
 @pytest.mark.parametrize("pattern", ["feature.0", "!feature.0", "type:convolutoin"])
 def test_an_unknown_pattern_names_the_nearest(pattern):
-    with pytest.raises(SelectionError, match=r"No layer matches.*nearest: .*(features\.0|convolution)"):
+    with pytest.raises(
+        SelectionError, match=r"No layer matches.*nearest: .*(features\.0|convolution)"
+    ):
         select(LAYERS, [pattern])

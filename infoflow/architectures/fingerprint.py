@@ -187,15 +187,12 @@ def decide(matches: Sequence[Match]) -> Architecture | None:
     fewest = min(len(match.differences) for match in matches)
     best = [match for match in matches if len(match.differences) == fewest]
     architecture = reduce(_agreed, (match.architecture for match in best))
-    notes = [f"recognised by names and shapes as {best[0].architecture.title}"]
-    others = [match.architecture.title for match in best[1:]]
-    if others:
-        notes.append(
-            f"{' and '.join(others)} has the same names and shapes, so only what holds for all "
-            "of them is taken as known"
-        )
+    title = " or ".join(match.architecture.title for match in best)
+    notes = [f"recognised by names and shapes as {title}"]
+    if len(best) > 1:
+        notes.append("they have the same names and shapes, and only what holds for all is known")
     notes += dict.fromkeys(word for match in best for word in match.differences)
-    return replace(architecture, note="; ".join(notes))
+    return replace(architecture, title=title, note="; ".join(notes))
 
 
 def _agreed(one: Architecture, other: Architecture) -> Architecture:

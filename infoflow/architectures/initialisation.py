@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import torch
@@ -159,8 +160,14 @@ _IS_META = torch.Tensor.is_meta.__get__  # type: ignore[attr-defined]
 
 
 def _asked_by_torch_init() -> bool:
-    frame = sys._getframe(2)
-    return frame.f_globals.get("__name__") == nn.init.__name__
+    frame: FrameType | None = sys._getframe(1)
+    # Other function modes may stand between the question and this one.
+    while frame is not None and frame.f_globals.get("__name__") in _BETWEEN:
+        frame = frame.f_back
+    return frame is not None and frame.f_globals.get("__name__") == nn.init.__name__
+
+
+_BETWEEN = {__name__, "torch.overrides", "torch.utils._device"}
 
 
 class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -41,10 +41,11 @@ def how_to_run(module: nn.Module) -> tuple[RunForward | None, tuple[int, ...] | 
     Torchvision's detectors are run through their backbone and heads; the boxes in between
     depend on the numbers. Its optical flow takes two images.
     """
-    if hasattr(module, "backbone") and hasattr(module, "transform"):
+    homes = " ".join(kind.__module__ for kind in type(module).__mro__)
+    if "torchvision.models.detection" in homes and hasattr(module, "transform"):
         size = getattr(module.transform, "fixed_size", None)
         return _detect, size and (size[1], size[0])
-    if type(module).__name__ == "RAFT":
+    if "torchvision.models.optical_flow" in homes:
         return lambda twin, x: twin(x, x), None
     # Vision transformers take one size of image only, which published weights may differ from.
     side = getattr(module, "image_size", None)

@@ -25,7 +25,7 @@ Draws = Callable[[torch.Tensor], Initialisation | None]
 TRIAL_SIZES = (224, 32, 28, 64, 96, 128, 256, 299)
 """Tried in turn where nobody gave an input size, to see which normalisation follows which layer."""
 
-_SILENT = {"bias", "in_proj_bias", "running_mean", "running_var", "num_batches_tracked"}
+_SILENT = re.compile(r"bias(_[ih]h_l\d.*)?|in_proj_bias|running_\w+|num_batches_tracked")
 _ATTENTION = {"in_proj_weight": "attention"} | {f"{x}_proj_weight": "dense" for x in "qkv"}
 _NORMALISATIONS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 _PACKED = {"qkv", "to_qkv", "c_attn", "Wqkv"}
@@ -176,10 +176,10 @@ def _input_shapes(
 def _tensors(part: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     """Own tensors of a module that its state dict holds and that need a word."""
     for leaf, parameter in part._parameters.items():
-        if parameter is not None and leaf not in _SILENT:
+        if parameter is not None and not _SILENT.fullmatch(leaf):
             yield leaf, parameter
     for leaf, buffer in part._buffers.items():
-        silent = leaf in _SILENT or leaf in part._non_persistent_buffers_set
+        silent = _SILENT.fullmatch(leaf) or leaf in part._non_persistent_buffers_set
         if buffer is not None and not silent:
             yield leaf, buffer
 

@@ -55,7 +55,7 @@ def _all() -> Iterator[Known]:
         yield Known(f"torch.{name}", dtype=dtype)
         if not name.startswith("Q"):
             yield Known(f"torch.cuda.{name}", dtype=dtype)
-    yield Known("torch.storage.UntypedStorage", dtype="uint8")
+    yield Known("torch.storage.UntypedStorage", dtype="uint8")  # dtype in the tensor itself
     for name in TORCH_DTYPES:
         yield Known(f"torch.{name}", dtype=name)
     for name in ("Tensor", "storage.TypedStorage", *_SCHEMES, *_TENSORS):

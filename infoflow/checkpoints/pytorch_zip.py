@@ -109,7 +109,15 @@ def _archive(source: Source) -> Archive:
     try:
         with ZipFile(source.path) as file:
             every = file.infolist()
-    except (BadZipFile, ValueError, NotImplementedError, struct.error, EOFError, IndexError):
+    except (
+        BadZipFile,
+        OSError,
+        ValueError,
+        NotImplementedError,
+        struct.error,
+        EOFError,
+        IndexError,
+    ):
         raise ReadError("is truncated or damaged: its zip directory cannot be read") from None
     names = [member.filename for member in every]
     prefix = next((n.removesuffix("data.pkl") for n in names if _is_pickle(n)), None)

@@ -44,7 +44,13 @@ class Source:
         return file
 
     def read(self, offset: int, count: int) -> bytes:
-        """``count`` bytes from ``offset``."""
+        """``count`` bytes from ``offset``.
+
+        Raises:
+            ReadError: where the file ends before.
+        """
+        if offset < 0 or offset + count > self.size:
+            raise ReadError(f"is truncated: it ends before byte {offset + count:,}")
         with self._reopen() as file:
             file.seek(offset)
             parts = [file.read(count)]

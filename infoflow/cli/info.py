@@ -12,8 +12,17 @@ import typer
 
 from infoflow.cli import options
 
-NEEDED = ("numpy", "scipy", "rich", "typer", "matplotlib", "jinja2", "safetensors", "ml-dtypes",
-          "array-api-compat")
+NEEDED = (
+    "numpy",
+    "scipy",
+    "rich",
+    "typer",
+    "matplotlib",
+    "jinja2",
+    "safetensors",
+    "ml-dtypes",
+    "array-api-compat",
+)
 OPTIONAL = {
     "timm": ("--arch timm:NAME", "pip install 'infoflow[timm]'"),
     "onnx": ("reading ONNX files", "pip install 'infoflow[onnx]'"),
@@ -77,8 +86,11 @@ def _torch() -> dict[str, str]:
         devices += [
             f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())
         ]
-    rows = {"torch": torch.__version__, "devices": ", ".join(devices),
-            "threads": str(torch.get_num_threads())}
+    rows = {
+        "torch": torch.__version__,
+        "devices": ", ".join(devices),
+        "threads": str(torch.get_num_threads()),
+    }
     if _version("torchvision") is None:
         return rows | {"torchvision": "not installed; needed for --arch torchvision:NAME only"}
     try:

@@ -51,9 +51,7 @@ TrustPickle = Annotated[
     bool,
     typer.Option("--trust-pickle", help="Let a pickled file run its code; only if you trust it."),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print JSON instead of a table.")
-]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
 Source = Annotated[
     Path, typer.Argument(help="A checkpoint file or model folder.", show_default=False)

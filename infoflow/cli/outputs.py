@@ -111,7 +111,12 @@ class Outputs:
         from infoflow.render.files import make_folder, write_text
 
         make_folder(folder)
-        for name, ending in (("json", "json"), ("csv", "csv"), ("markdown", "md"), ("html", "html")):
+        for name, ending in (
+            ("json", "json"),
+            ("csv", "csv"),
+            ("markdown", "md"),
+            ("html", "html"),
+        ):
             write_text(folder / f"report.{ending}", _rendered(name, [report]))
         self._draw(report, folder / "plots", True)
         _say(f"wrote {folder}/report.json, .csv, .md, .html and plots/", quiet)

@@ -25,7 +25,10 @@ def selftest(json: options.Json = False, no_color: options.NoColor = False) -> N
         console = standard_output(no_color=no_color)
         for check in checks:
             mark, style = ("ok  ", "green") if check.passed else ("FAIL", "bold red")
-            console.print(Text(mark, style=style).append(f" {check.name}: ", style="bold")
-                          .append(check.detail, style=""))
+            console.print(
+                Text(mark, style=style)
+                .append(f" {check.name}: ", style="bold")
+                .append(check.detail, style="")
+            )
     if not all(check.passed for check in checks):
         raise typer.Exit(1)

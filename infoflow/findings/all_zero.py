@@ -16,6 +16,8 @@ def all_zero(report: Report) -> Iterator[Finding]:
     counts = [report.row(layer.name, "zeros", "count") for layer in found]
     total = sum(row.value for row in counts if row is not None and row.value is not None)
     one = len(found) == 1
+    head = [*linear_layers(report)][-1]
+    fresh = " A fresh network's last layer may start at zero." if found[-1] == head else ""
     yield Finding(
         rule="all-zero-layers",
         severity=Severity.SERIOUS,
@@ -26,7 +28,7 @@ def all_zero(report: Report) -> Iterator[Finding]:
         sentence=f"{several([layer.name for layer in found])}: every weight is exactly zero "
         f"({total:,.0f} of {total:,.0f}). What follows sees biases only.",
         advice=f"If this is pruning, remove the {'layer' if one else 'layers'}; if not, the file "
-        "is damaged.",
+        f"is damaged.{fresh}",
     )
 
 

@@ -18,8 +18,11 @@ _SCORES = {
     "random-twin.z-spread": "spread",
     "random-twin.z-outliers": "outliers",
 }
+_QUIET = (
+    " In {} of {} the mean of log|c₁₁| lies below: the kernel's weight is away from its corner."
+)
 _CALIBRATED = 4.0
-_DECAY = 3.0
+_DECAY = 2.3
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def far_from_random(report: Report) -> Iterator[Finding]:
     looked_at = number(len({score.layer for score in scores}), "layer")
     listed = several([f"{score.layer} ({score.word} {figure(score.z)})" for score in found])
     verb = "is" if len(found) == 1 else "are"
-    below = all(score.z < 0 and score.word == "mean" for score in found)
+    quiet = sum(score.word == "mean" and score.z < -limit for score in scores)
     yield Finding(
         rule="far-from-random",
         severity=Severity.NOTE,
@@ -77,7 +80,7 @@ def far_from_random(report: Report) -> Iterator[Finding]:
         threshold=limit,
         sentence=f"{len(found):,} of {looked_at} {verb} unlike independent random weights, in "
         f"standard errors: {listed}; the limit is ±{limit:.1f} for {number(len(scores), 'score')}."
-        + (" All lie below: the weight is away from the corner of the kernel." if below else ""),
+        + (_QUIET.format(quiet, "them" if len(found) > 1 else "1") if quiet else ""),
         advice="This is what training does, and no fault. Read the exact log-volume of these "
         "layers beside log|c₁₁| and log|det|, which look at a part of the weight only.",
     )

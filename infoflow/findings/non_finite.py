@@ -26,7 +26,7 @@ def non_finite(report: Report) -> Iterator[Finding]:
         measure="non-finite",
         value=total,
         threshold=0.0,
-        sentence=f"{several(list(found))}: {number(total, 'weight')} {verb} NaN or infinite.",
+        sentence=f"{several(list(found))}: {number(total, 'value')} {verb} NaN or infinite.",
         advice="Training has diverged or the file is damaged: go back to an earlier checkpoint. "
         "Nothing else is computed for " + ("this layer." if len(found) == 1 else "these layers."),
     )

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infoflow.findings.counts import count_finding
-from infoflow.findings.rule import Rule
+from infoflow.findings.rule import Rule, measured
 from infoflow.report import Finding, Report, Severity
 
 
 def outlier_filters(report: Report) -> Iterator[Finding]:
     """Output filters of unusual norm; the measure's limits allow for the number of filters."""
+    below, above = (
+        sum(value for _, _, value in measured(report, "filters.outlier", side))
+        for side in ("below", "above")
+    )
+    where = "far from" if below and above else "far above" if above else "far below"
     return count_finding(
         report,
         rule="outlier-filters",
@@ -18,8 +23,8 @@ def outlier_filters(report: Report) -> Iterator[Finding]:
         measure="filters.outlier",
         noun="filter",
         predicate=(
-            "has a norm far from the layer's others",
-            "have norms far from their layer's others",
+            f"has a norm {where} the layer's others",
+            f"have norms {where} their layer's others",
         ),
         advice="Small ones carry next to nothing and are candidates for pruning; large ones "
         "dominate what follows and are the first to suffer from quantisation.",

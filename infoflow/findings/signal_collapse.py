@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from infoflow.findings.rule import Rule, figure
-from infoflow.report import Finding, Report, Severity
+from infoflow.report import Finding, Report, Severity, Status
 
 LIMIT = math.log(2.0**-23)
 """−15.9 nats: a signal this much smaller is rounding beside float32 numbers of its first size."""
@@ -22,7 +22,7 @@ def signal_collapse(report: Report) -> Iterator[Finding]:
     depth does not. A normalisation sets the scale anew and ends a run. Layers are taken in file
     order, one after another; with ``--layers`` the order has gaps, and the rule is silent.
     """
-    if any(record.reason == "not chosen by --layers" for record in report.coverage.tensors):
+    if report.coverage.with_status(Status.NOT_SELECTED):
         return
     for run in _runs(report):
         total = math.fsum(gain for _, gain in run)

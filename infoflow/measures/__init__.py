@@ -18,6 +18,7 @@ MODULES = (
     "infoflow.measures.weights.entropy_change",
     "infoflow.measures.weights.normalisation",
     "infoflow.measures.weights.zeros",
+    "infoflow.measures.weights.scale",
     "infoflow.measures.weights.rank",
     "infoflow.measures.weights.log_volume",
     "infoflow.measures.weights.spectrum",
@@ -31,9 +32,7 @@ GROUPS = ("paper", "default", "all")
 def measures() -> dict[str, Measure]:
     """Every measure by its stable name, in report order."""
     return {
-        measure.name: measure
-        for module in MODULES
-        for measure in import_module(module).MEASURES
+        measure.name: measure for module in MODULES for measure in import_module(module).MEASURES
     }
 
 

@@ -1,0 +1,1 @@
+"""The linear maps of a network, in one canonical form."""

@@ -40,4 +40,5 @@ def log_abs_det(matrices: Array) -> Array:
         import torch
 
         return torch.linalg.slogdet(matrices).logabsdet
-    return np.linalg.slogdet(as_numpy(matrices))[1]
+    # LAPACK wants columns: of the transpose, whose determinant is the same, they lie in a row.
+    return np.linalg.slogdet(np.swapaxes(as_numpy(matrices), -1, -2))[1]

@@ -24,7 +24,7 @@ def shifted_grid(n: int, shift: NDArray[np.float64]) -> Frequencies:
     its mean over the torus, whatever n is.
     """
     axes = len(shift)
-    steps = np.indices((n,) * axes).reshape(axes, -1).T
+    steps = np.indices((n,) * axes).reshape(axes, n**axes).T
     return steps * (2 * math.pi / n) + shift
 
 

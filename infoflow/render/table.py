@@ -11,41 +11,41 @@ from infoflow.render.text import cell, number, printable, shape_text
 from infoflow.report import LayerSummary, Report
 
 FOLD_FROM = 40
-SHAPE_FROM = 76
-RANK_FROM = 48
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading (two lines), what fills it by kind of layer, and when it is shown.
+    """A column: its heading (two lines), and what fills it.
 
-    ``sources`` are tried in order; the first measure that the layer has fills the cell.
-    ``width`` is the terminal's least width at which the column is shown.
+    ``sources`` are tried in order; the first measure that the layer has fills the cell. Of columns
+    that do not all fit, those of the highest ``rank`` are left out first.
     """
 
     heading: str
     sources: tuple[tuple[str, str], ...]
-    decimals: int = 2
-    width: int = 0
+    decimals: int
+    rank: int
     of_layer: bool = True
 
 
 COLUMNS = (
-    Column("log|c₁₁|\na slice", (("entropy-change.c11", "mean"),), of_layer=False),
-    Column("spread\na slice", (("entropy-change.c11", "standard-deviation"),), 2, 110, False),
-    Column("random\nz", (("random-twin.z-mean", "value"),), 1, 56, False),
+    Column("log|c₁₁|\na slice", (("entropy-change.c11", "mean"),), 2, 1, of_layer=False),
+    Column("spread\na slice", (("entropy-change.c11", "standard-deviation"),), 2, 7, False),
+    Column("random\nz", (("random-twin.z-mean", "value"),), 1, 3, of_layer=False),
     Column(
         "block c₁₁\nlog|det|",
         (("entropy-change.block-c11", "value"), ("entropy-change.logdet", "value")),
         1,
-        66,
+        4,
     ),
-    Column("log-\nvolume", (("log-volume.density", "value"), ("log-volume", "value")), 1),
-    Column("scale-\nfree", (("log-volume.density.scale-free", "value"),), 1, 100),
-    Column("stable\nrank", (("stable-rank", "value"),), 1, 120),
-    Column("spectral\nnorm", (("spectral-norm", "value"),), 2, 130),
-    Column("condition\nnumber", (("condition-number", "value"),), 0, 140),
+    Column("log-\nvolume", (("log-volume.density", "value"), ("log-volume", "value")), 1, 0),
+    Column("scale-\nfree", (("log-volume.density.scale-free", "value"),), 1, 8),
+    Column("stable\nrank", (("stable-rank", "value"),), 1, 9),
+    Column("spectral\nnorm", (("spectral-norm", "value"),), 2, 10),
+    Column("condition\nnumber", (("condition-number", "value"),), 0, 11),
 )
+SHAPE, RANK, PROFILE = 5, 2, 6
+"""Ranks of the columns that are no measure: the shape, the rank, the bar along the depth."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,11 @@ class Row:
     layers: tuple[str, ...]
 
 
-def columns(report: Report, width: int) -> list[Column]:
-    """The columns that have something to show in a terminal of this width."""
+def columns(report: Report) -> list[Column]:
+    """The columns that have something to show."""
     measured = {(row.measure, row.statistic) for row in report.measurements}
     return [
-        column
-        for column in COLUMNS
-        if width >= column.width and any(source in measured for source in column.sources)
+        column for column in COLUMNS if any(source in measured for source in column.sources)
     ]
 
 

@@ -31,17 +31,19 @@ def shortened(text: str, width: int) -> str:
 
 
 def number(value: float | None, decimals: int = 2) -> str:
-    """A number with a true minus sign; very small and very large ones in powers of ten.
+    """A number with a true minus sign; very large ones, and with two decimals or more very small
+    ones, in powers of ten.
 
-    >>> number(-2.8119), number(12345678.0), number(0.00001)
-    ('−2.81', '1.2e7', '1.0e−5')
+    >>> number(-2.8119), number(12345678.0), number(0.00001), number(-0.01, 1)
+    ('−2.81', '1.2e7', '1.0e−5', '0.0')
     """
     if value is None:
         return "—"
-    if value and (abs(value) >= 1e6 or abs(value) < 0.5 * 10**-decimals and decimals):
+    vanishing = value and abs(value) < 0.5 * 10**-decimals
+    if abs(value) >= 1e6 or (vanishing and decimals > 1):
         mantissa, _, exponent = f"{value:.1e}".partition("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
-    return f"{value:,.{decimals}f}".replace("-", "−")
+    return f"{0.0 if vanishing else value:,.{decimals}f}".replace("-", "−")
 
 
 def cell(row: Measurement | None, decimals: int = 2) -> str:
@@ -64,7 +66,9 @@ def percent(share: float) -> str:
     >>> percent(1.0), percent(0.99999), percent(0.123)
     ('100\\xa0%', '99.9\\xa0%', '12.3\\xa0%')
     """
-    figure = f"{share:.0%}"[:-1] if share in {0.0, 1.0} else f"{min(max(share * 100, 0.1), 99.9):.1f}"
+    figure = (
+        f"{share:.0%}"[:-1] if share in {0.0, 1.0} else f"{min(max(share * 100, 0.1), 99.9):.1f}"
+    )
     return f"{figure}\xa0%"
 
 

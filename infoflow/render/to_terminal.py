@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 
 MARKS = {Severity.SERIOUS: "‼", Severity.WARNING: "!", Severity.NOTE: "·"}
 STYLES = {Severity.SERIOUS: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
-_BAR_WIDTH = 12
-_BAR_FROM = 92
+_BAR_WIDTH = 10
+_NAME_WIDTH = 20
 
 
 def to_terminal(
@@ -74,63 +76,102 @@ def _parts(
 
 def _wrapped(text: str, width: int, indent: str = "", style: str = "") -> Text:
     """The text over as many lines as it needs, control characters escaped."""
-    lines = wrap(
-        printable(text), max(width, 20), initial_indent=indent, subsequent_indent=indent
-    )
+    lines = wrap(printable(text), max(width, 20), initial_indent=indent, subsequent_indent=indent)
     return Text("\n".join(lines), style=style)
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """A column as it will be printed; of several that do not fit, the highest rank goes first."""
+
+    rank: int
+    heading: str
+    cells: list[Text]
+    justify: Literal["left", "right"] = "right"
+    of_layer: bool = False
+
+    @property
+    def width(self) -> int:
+        lines = [*self.heading.split("\n"), *(cell.plain for cell in self.cells)]
+        return max(cell_len(line) for line in lines)
+
+
 def _layers(report: Report, width: int, verbose: bool, unfold: bool) -> Table:
-    shown = layer_table.columns(report, width)
-    lines = layer_table.rows(report, shown, unfold=unfold, norms=verbose)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=True, padding=(0, 1, 0, 0))
-    shape_width = min(max((len(line.shape) for line in lines), default=5), 16)
-    table.add_column("layer", overflow="ellipsis", no_wrap=True, vertical="bottom")
-    with_shape = width >= layer_table.SHAPE_FROM
-    if with_shape:
-        table.add_column("shape", no_wrap=True, style="dim", vertical="bottom")
-    started = False
+    columns = layer_table.columns(report)
+    lines = layer_table.rows(report, columns, unfold=unfold, norms=verbose)
+    shown, name_width = _fitting(_shown(columns, lines), lines, width)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in shown:
-        if column.of_layer and not started:
+        bar = column.of_layer and not any(c.of_layer for c in shown[: shown.index(column)])
+        if bar:
             table.add_column("", width=1, no_wrap=True, style="dim")
-            started = True
-        table.add_column(column.heading, justify="right", no_wrap=True, vertical="bottom")
-    with_rank = width >= layer_table.RANK_FROM and any(line.rank for line in lines)
-    with_bar = width >= _BAR_FROM and any(line.profile is not None for line in lines)
-    if with_rank:
-        table.add_column("rank", justify="right", no_wrap=True, vertical="bottom")
-    if with_bar:
-        table.add_column("a channel", no_wrap=True, vertical="bottom")
-    scale = _scale([line.profile for line in lines if line.profile is not None])
-    flagged = {
-        name: finding.severity for finding in reversed(report.findings) for name in finding.layers
-    }
-    used = (shape_width + 1) * with_shape + 11 * len(shown) + 8 * with_rank + (_BAR_WIDTH + 9) * with_bar
-    for line in lines:
-        severity = next((flagged[name] for name in line.layers if name in flagged), None)
-        style = STYLES[severity] if severity and severity is not Severity.NOTE else ""
-        cells: list[Text | str] = [
-            Text(shortened(line.name, max(width - used, 16)), style=style)
-        ]
-        if with_shape:
-            cells.append(shortened(line.shape, shape_width))
-        started = False
-        for column, text in zip(shown, line.cells, strict=True):
-            if column.of_layer and not started:
-                cells.append("│")
-                started = True
-            cells.append(Text(text, style="bold red" if text.startswith("−∞") else ""))
-        if with_rank:
-            full = line.rank.partition("/")
-            cells.append(Text(line.rank, style="" if full[0] == full[2] else "yellow"))
-        if with_bar:
-            cells.append(_bar(line.profile, scale))
+        table.add_column(
+            column.heading, justify=column.justify, no_wrap=True, vertical="bottom"
+        )
+    styles = _styles(report)
+    for index, line in enumerate(lines):
+        cells: list[Text] = []
+        for place, column in enumerate(shown):
+            if column.of_layer and not any(c.of_layer for c in shown[:place]):
+                cells.append(Text("│"))
+            cells.append(column.cells[index])
+        style = next((styles[name] for name in line.layers if name in styles), "")
+        cells[0] = Text(shortened(line.name, name_width), style=style)
         table.add_row(*cells)
     return table
 
 
-def _scale(profile: Sequence[float]) -> tuple[float, float]:
-    return (min(profile), max(profile)) if profile else (0.0, 0.0)
+def _shown(
+    columns: Sequence[layer_table.Column], lines: Sequence[layer_table.Row]
+) -> list[_Shown]:
+    """Every column there is something for, the layer's name first."""
+    shown = [
+        _Shown(-1, "layer", [Text(line.name) for line in lines], "left"),
+        _Shown(layer_table.SHAPE, "shape", [Text(line.shape, "dim") for line in lines], "left"),
+    ]
+    for place, column in enumerate(columns):
+        cells = [
+            Text(line.cells[place], "bold red" if line.cells[place].startswith("−∞") else "")
+            for line in lines
+        ]
+        shown.append(_Shown(column.rank, column.heading, cells, "right", column.of_layer))
+    if any(line.rank for line in lines):
+        shown.append(_Shown(layer_table.RANK, "rank", [_rank(line.rank) for line in lines]))
+    profile = [line.profile for line in lines if line.profile is not None]
+    if profile:
+        bars = [_bar(line.profile, (min(profile), max(profile))) for line in lines]
+        shown.append(_Shown(layer_table.PROFILE, "a channel", bars, "left"))
+    return shown
+
+
+def _fitting(
+    shown: list[_Shown], lines: Sequence[layer_table.Row], width: int
+) -> tuple[list[_Shown], int]:
+    """The columns that fit beside a readable name, and the width that is left for names."""
+    longest = max((cell_len(line.name) for line in lines), default=5)
+    kept = list(shown)
+    while True:
+        rule = 3 if any(column.of_layer for column in kept) else 0
+        used = sum(column.width + 2 for column in kept[1:]) + rule
+        room = width - used - 2
+        if room >= min(longest, _NAME_WIDTH) or len(kept) <= 2:
+            return kept, max(min(room, longest), 8)
+        kept.remove(max(kept[1:], key=lambda column: column.rank))
+
+
+def _styles(report: Report) -> dict[str, str]:
+    """Colour of each layer that has a finding to act on."""
+    return {
+        name: STYLES[finding.severity]
+        for finding in reversed(report.findings)
+        for name in finding.layers
+        if finding.severity is not Severity.NOTE
+    }
+
+
+def _rank(text: str) -> Text:
+    rank, _, full = text.partition("/")
+    return Text(text, style="" if rank == full else "yellow")
 
 
 def _bar(value: float | None, scale: tuple[float, float]) -> Text:
@@ -145,7 +186,9 @@ def _bar(value: float | None, scale: tuple[float, float]) -> Text:
 
 
 def _legend(report: Report, verbose: bool, unfold: bool) -> list[str]:
-    lines = ["nats; block c₁₁ and log-volume a layer and position of its output, dense layers whole"]
+    lines = [
+        "nats; block c₁₁ and log-volume a layer and position of its output, dense layers whole"
+    ]
     layers = [layer for layer in report.layers if layer.kind != "normalisation"]
     if len(layers) > layer_table.FOLD_FROM and not unfold:
         lines.append("(n): n layers of one shape, medians shown; --layers '*' unfolds them")
@@ -159,7 +202,9 @@ def _legend(report: Report, verbose: bool, unfold: bool) -> list[str]:
         spread = f": {number(min(changes), 1)} to {number(max(changes), 1)}" if changes else ""
         lines.append(f"{counted(norms, 'normalisation layer')}{spread} (--verbose lists them)")
     assumed = {layer.geometry for layer in layers if layer.geometry.startswith("assumed")}
-    lines += [f"geometry is not in the file: {words} (--arch gives it)" for words in sorted(assumed)]
+    lines += [
+        f"geometry is not in the file: {words} (--arch gives it)" for words in sorted(assumed)
+    ]
     return lines
 
 

@@ -10,7 +10,6 @@ unbiased whatever n is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,32 +17,20 @@ from numpy.typing import NDArray
 
 from infoflow.layers import Array
 from infoflow.operators.arrays import as_numpy
-from infoflow.operators.frequencies import shifted_grid, symmetric_grid
+from infoflow.operators.frequencies import symmetric_grid
 from infoflow.operators.polyphase import PolyphaseKernel
 from infoflow.report import MINUS_INFINITY
 from infoflow.spectra.log_volume import (
-    gram_singular_values,
     log_volumes,
     over_frequencies,
     route,
     singular_values,
 )
 from infoflow.spectra.rank import Rank
-
-SHIFTS = 8
-STUDENT = 2.364624251592785
-"""97.5 % quantile of Student's t with SHIFTS − 1 = 7 degrees of freedom."""
-
-SAFETY = 1.25
-"""Eight pilot shifts know their spread to ± 25 %."""
+from infoflow.spectra.torus import Estimate, Sum, torus_mean
 
 TOLERANCE, FAST_TOLERANCE = 1e-3, 1e-2
 """Half width wanted, in nats a channel: absolute, since the density may be near 0."""
-
-MOST = 1 << 14
-"""Most frequencies of one grid, whatever the tolerance."""
-
-Sum = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
@@ -97,7 +84,7 @@ def log_volume_density(
     function, way, chosen = _summand(kernel, rank)
     tolerance = (FAST_TOLERANCE if fast else TOLERANCE) * rank.rank
     estimate = torus_mean(function, chosen.primitive, tolerance, generator)
-    mean, half = float(estimate.mean), float(estimate.half)
+    mean, half = float(estimate.mean), estimate.half
     low, high = mean - half, mean + half
     method = f"{estimate.method}, {way}"
     if estimate.missed:
@@ -146,85 +133,6 @@ def slice_densities(
     estimate = torus_mean(lambda s: log_volumes(s, "norm"), slices, tolerance, generator)
     shape = (kernel.groups * kernel.rows, kernel.cols // phases)
     return replace(estimate, mean=np.asarray(estimate.mean).reshape(shape))
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over the torus: of a number, or of an array elementwise."""
-
-    mean: NDArray[np.float64]
-    half: float
-    grid: int
-    shifts: int
-    method: str
-    missed: bool
-
-
-def torus_mean(
-    function: Sum, kernel: PolyphaseKernel, tolerance: float, generator: np.random.Generator
-) -> Estimate:
-    """Mean over all frequencies of a function of the symbol, with the half of its 95 % interval.
-
-    Args:
-        function: (F, groups, rows, cols) → (F,) or (F, n).
-        kernel: Whose symbol.
-        tolerance: Half width wanted (root mean square over the n).
-        generator: Of the shifts.
-    """
-    axes = len(kernel.axes)
-    if axes == 0:
-        mean = over_frequencies(kernel, np.zeros((1, 0)), function)[0]
-        return Estimate(mean, 0.0, 1, 1, "exact", False)
-    n = _grid_size(function, kernel, tolerance, generator)
-    fresh = _shift_means(function, kernel, n, SHIFTS, generator)
-    half = STUDENT * _spread(fresh) / math.sqrt(SHIFTS)
-    side = " × ".join([str(n)] * axes)
-    method = f"mean and 95 % t interval of {SHIFTS} random shifts of a {side} frequency grid"
-    return Estimate(fresh.mean(axis=0), half, n, SHIFTS, method, half > 3 * tolerance)
-
-
-def _grid_size(
-    function: Sum, kernel: PolyphaseKernel, tolerance: float, generator: np.random.Generator
-) -> int:
-    """Frequencies along an axis for which 8 shifts are predicted to be within the tolerance.
-
-    Pilot shifts at n = 2, 4, 8, … tell the spread s(n) of the grid means. For a square symbol
-    log|det| has logarithmic poles at isolated points of two axes (Fourier coefficients like
-    |h|⁻²), and s(n) falls like n⁻²; like n⁻¹ at least on one axis; and much faster where the
-    symbol is not square and generically never loses rank. The size wanted follows from s(n).
-    The law sets in as n grows, so it is trusted up to ¾n²; beyond, the pilot doubles.
-    """
-    axes = len(kernel.axes)
-    power = min(axes, 2) if kernel.rows == kernel.cols else 4
-    most = int(max(MOST ** (1 / axes), 2))
-    n, before = 2, math.nan
-    while True:
-        spread = _spread(_shift_means(function, kernel, n, SHIFTS, generator))
-        # Two levels tell more than one; brought to this n by the same law.
-        pooled = spread if math.isnan(before) else math.hypot(spread, before) / math.sqrt(2)
-        predicted = SAFETY * pooled * STUDENT / math.sqrt(SHIFTS)
-        wanted = math.ceil(n * (predicted / tolerance) ** (1 / power))
-        if wanted <= 0.75 * n**2 or 2 * n > most:
-            return min(max(wanted, 2), most)
-        n, before = 2 * n, spread / 2**power
-
-
-def _shift_means(
-    function: Sum, kernel: PolyphaseKernel, n: int, shifts: int, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """Grid means for random shifts, (shifts, …)."""
-    axes = len(kernel.axes)
-    moves = generator.uniform(0.0, 2 * math.pi / n, size=(shifts, axes))
-    frequencies = np.concatenate([shifted_grid(n, move) for move in moves])
-    values = over_frequencies(kernel, frequencies, function)
-    return np.asarray(values.reshape(shifts, -1, *values.shape[1:]).mean(axis=1))
-
-
-def _spread(means: NDArray[np.float64]) -> float:
-    """Standard deviation over the shifts, root mean square over the elements that are finite."""
-    flat = means.reshape(len(means), -1)
-    finite = flat[:, np.all(np.isfinite(flat), axis=0)]
-    return math.sqrt(float(np.mean(np.var(finite, axis=0, ddof=1)))) if finite.size else 0.0
 
 
 def _summand(kernel: PolyphaseKernel, rank: Rank) -> tuple[Sum, str, PolyphaseKernel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def anchored(taps: Floats, offsets: tuple[tuple[int, ...], ...]) -> Floats:
     axes = [sorted(set(column)) for column in zip(*offsets, strict=True)]
     grid = taps.reshape(*(len(axis) for axis in axes), *taps.shape[1:])
     for axis, places in enumerate(axes):
-        if len({b - a for a, b in zip(places, places[1:], strict=False)}) != 1:
+        if len({b - a for a, b in itertools.pairwise(places)}) != 1:
             continue
         by_axis = np.moveaxis(grid, axis, 0)
         occupied = np.any(by_axis != 0, axis=(*range(1, len(axes)), by_axis.ndim - 1))

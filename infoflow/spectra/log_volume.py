@@ -84,7 +84,7 @@ def gram_singular_values(symbols: Array) -> NDArray[np.float64]:
     """
     xp = array_namespace(symbols)
     values = as_numpy(xp.linalg.eigvalsh(gram(symbols)))[..., ::-1]
-    return np.sqrt(np.maximum(values, 0.0))
+    return np.asarray(np.sqrt(np.maximum(values, 0.0)))
 
 
 def over_frequencies(

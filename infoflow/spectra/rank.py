@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from infoflow.operators.arrays import as_numpy
 from infoflow.operators.frequencies import random_frequencies
 from infoflow.operators.polyphase import PolyphaseKernel
-from infoflow.spectra.dependence import anchored, dependent, duplicates
 from infoflow.spectra.log_volume import gram_singular_values, singular_values
-from infoflow.spectra.sides import Side, sides
+from infoflow.spectra.naming import names_of
+from infoflow.spectra.sides import sides
 from infoflow.spectra.spectrum import SVD_LIMIT, Spectrum
 from infoflow.spectra.words import explain
 
@@ -141,7 +141,14 @@ def generic_rank(
     found = _certificate(kernel, kept, tolerance, spectrum) or _decompose(
         kernel, frequencies, tolerance, kept, _scaling(squares, rows.kept, columns.kept)
     )
-    names = _names(kernel, (rows, columns), found, epsilon, generator)
+    names = names_of(
+        kernel,
+        (rows, columns),
+        ranks=found.ranks,
+        matrices=found.matrices,
+        epsilon=epsilon,
+        generator=generator,
+    )
     rank, full = int(found.ranks.sum()), kernel.rank_channels
     return Rank(
         rank=rank,
@@ -158,9 +165,7 @@ def generic_rank(
         dependent_rows=names.mixtures[0],
         dependent_columns=names.mixtures[1],
         frequencies=len(frequencies),
-        sentence=explain(
-            rank, full, kernel.transposed, (rows, columns), names.duplicates, names.mixtures
-        ),
+        sentence=explain((rank, full), kernel.transposed, (rows, columns), names),
         group_ranks=tuple(int(r) for r in found.ranks),
         kept_rows=rows.kept,
         kept_columns=columns.kept,
@@ -172,18 +177,9 @@ class _Found:
     """What the singular values say: rank of each group, and the matrices that said so."""
 
     ranks: NDArray[np.int64]
-    kept: NDArray[np.int64]
     matrices: NDArray[Any] | None
     gap: float | None
     condition: float | None
-
-
-@dataclass(frozen=True)
-class _Names:
-    """Duplicates and mixtures of rows and of columns, as channels."""
-
-    duplicates: list[tuple[tuple[int, ...], ...]]
-    mixtures: list[tuple[int, ...]]
 
 
 def _squares(taps: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -220,7 +216,7 @@ def _certificate(
     largest, smallest = float(spectrum.values[0]), float(spectrum.values[-1])
     if smallest <= tolerance * largest:
         return None
-    return _Found(kept, kept, None, None, largest / smallest)
+    return _Found(kept, None, None, largest / smallest)
 
 
 def _decompose(
@@ -252,7 +248,7 @@ def _decompose(
             worst = float(np.max(unscaled[..., 0] / unscaled[..., -1]))
         condition = worst if np.isfinite(worst) else None
     gap = float(min(gaps)) if gaps else None
-    return _Found(ranks, kept, matrices, gap, condition)
+    return _Found(ranks, matrices, gap, condition)
 
 
 def _values(matrices: NDArray[Any], tolerance: float) -> tuple[NDArray[np.float64], float]:
@@ -260,61 +256,3 @@ def _values(matrices: NDArray[Any], tolerance: float) -> tuple[NDArray[np.float6
     if min(matrices.shape[-2:]) > SVD_LIMIT and tolerance >= GRAM_RESOLUTION:
         return gram_singular_values(matrices), GRAM_RESOLUTION
     return singular_values(matrices), max(matrices.shape[-2:]) * 2.0**-52
-
-
-def _names(
-    kernel: PolyphaseKernel,
-    both: tuple[Side, Side],
-    found: _Found,
-    epsilon: float,
-    generator: np.random.Generator,
-) -> _Names:
-    """Duplicates where they can be (the longer side, or lost rank), mixtures where rank is lost."""
-    copies: list[list[tuple[int, ...]]] = [[], []]
-    mixtures: list[set[int]] = [set(), set()]
-    sizes = [side.kept.sum(axis=1) for side in both]
-    suspects = (found.ranks < found.kept) | (sizes[0] != sizes[1])
-    for group in np.flatnonzero(suspects):
-        rank, matrix = int(found.ranks[group]), found.matrices
-        lines = [np.flatnonzero(side.kept[group]) for side in both]
-        for of, side in enumerate(both):
-            if rank == found.kept[group] and sizes[of][group] <= sizes[1 - of][group]:
-                continue
-            vectors, channels = _channel_vectors(kernel, group, of, lines)
-            for members in duplicates(vectors, epsilon, generator):
-                copies[of].append(tuple(int(channels[i]) for i in members))
-                spare = channels[list(members[1:])]
-                lines[of] = lines[of][~np.isin(side.channels[group][lines[of]], spare)]
-        if matrix is not None and rank < found.kept[group]:
-            named = dependent(matrix[group][np.ix_(*lines)], rank)
-            for of, side in enumerate(both):
-                mixtures[of].update(int(c) for c in side.channels[group][lines[of][named[of]]])
-    return _Names([tuple(sets) for sets in copies], [tuple(sorted(m)) for m in mixtures])
-
-
-def _channel_vectors(
-    kernel: PolyphaseKernel, group: int, of: int, lines: list[NDArray[np.int64]]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """One vector a channel of a group's rows (``of`` 0) or columns (1), and the channels.
-
-    Rows: over taps and columns. Columns: over taps, rows and phases.
-    """
-    taps = as_numpy(kernel.taps)[:, group]
-    if any(len(chosen) < size for chosen, size in zip(lines, taps.shape[1:], strict=True)):
-        masked = np.zeros_like(taps)
-        place = (slice(None), *np.ix_(*lines))
-        masked[place] = taps[place]
-        taps = masked
-    count = len(kernel.offsets)
-    if of == 0:
-        channels = lines[0] + group * kernel.rows
-        vectors = taps[:, lines[0], :]
-    else:
-        phases = len(kernel.phases)
-        within = np.unique(lines[1] // phases)
-        channels = within + group * (kernel.cols // phases)
-        by_channel = taps.reshape(count, kernel.rows, -1, phases).transpose(0, 2, 1, 3)
-        vectors = by_channel.reshape(count, -1, kernel.rows * phases)[:, within]
-    if count > 1:
-        vectors = anchored(vectors, kernel.offsets)
-    return vectors.transpose(1, 0, 2).reshape(len(channels), -1), channels

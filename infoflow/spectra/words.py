@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from infoflow.spectra.naming import Names
 from infoflow.spectra.sides import Side
 
 LISTED = 12
@@ -18,18 +19,19 @@ def listed(indices: Sequence[int]) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
-def explain(
-    rank: int,
-    full: int,
-    transposed: bool,
-    both: Sequence[Side],
-    copies: Sequence[tuple[tuple[int, ...], ...]],
-    mixtures: Sequence[tuple[int, ...]],
-) -> str:
-    """What takes rank away, or would if the layer had not more channels on that side."""
+def explain(ranks: tuple[int, int], transposed: bool, both: Sequence[Side], names: Names) -> str:
+    """What takes rank away, or would if the layer had not more channels on that side.
+
+    Args:
+        ranks: The rank, and the full one.
+        transposed: Whether rows are the input's channels.
+        both: Rows and columns.
+        names: Copies and mixtures.
+    """
+    rank, full = ranks
     kinds = ("input", "output") if transposed else ("output", "input")
     parts = []
-    for kind, side, sets, mixed in zip(kinds, both, copies, mixtures, strict=True):
+    for kind, side, sets, mixed in zip(kinds, both, names.duplicates, names.mixtures, strict=True):
         if side.zero:
             parts.append(_of(len(side.zero), side.count, kind, "exactly zero", side.zero))
         if side.negligible:

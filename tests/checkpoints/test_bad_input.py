@@ -7,6 +7,7 @@ import os
 import re
 import tarfile
 import threading
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_npz_and_tar(tmp_path: Path) -> None:
 
 def test_real_torchscript_and_exported_programs(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    with pytest.warns(DeprecationWarning):
+    with warnings.catch_warnings(action="ignore"):
         torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "script.pt")
     assert "TorchScript" in refusal(tmp_path / "script.pt")
     program = torch.export.export(torch.nn.Linear(2, 2), (torch.ones(1, 2),))

@@ -90,6 +90,14 @@ def test_tied_tensors_have_one_memory(tmp_path: Path, new: bool) -> None:
 
 
 @BOTH
+def test_tensors_with_attributes(tmp_path: Path, new: bool) -> None:
+    tensors = {"a": torch.nn.Parameter(torch.ones(2)), "b": torch.zeros(3)}
+    for tensor in tensors.values():
+        tensor.origin = "here"
+    assert_equal(saved(tmp_path, tensors, new), tensors)
+
+
+@BOTH
 def test_module_state_dicts_with_their_versions(tmp_path: Path, new: bool) -> None:
     module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
     assert module.state_dict()._metadata  # pickled as an attribute of the state dict

@@ -33,9 +33,13 @@ def test_help_loads_nothing_heavy(arguments):
 
 
 def test_the_test_of_imports_can_fail():
-    code = LOADED.format(arguments=["--version"]).replace("import infoflow.cli", "import torch, infoflow.cli")
+    code = LOADED.format(arguments=["--version"]).replace(
+        "import infoflow.cli", "import torch, infoflow.cli"
+    )
     pytest.importorskip("torch")
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert "torch" in result.stderr
 
 

@@ -229,6 +229,8 @@ def test_sentences_say_layer_and_figure() -> None:
         "layer1.0.conv1: every weight is exactly zero (2,304 of 2,304)."
     )
     assert finding.advice == "If this is pruning, remove the layer; if not, the file is damaged."
+    finding = only(report_of([conv(weight, "layer1.0.conv1")]), "all-zero-layers")
+    assert finding.advice.endswith("A fresh network's last layer may start at zero.")
     finding = only(report_of([planted(copied_row, 16, 24)]), "duplicate-filters")
     assert finding.sentence == "fc: 1 of 16 filters repeats an earlier one up to a factor (2 = 7)."
     finding = only(report_of([planted(mixed_row, 16, 24)]), "rank-deficient-layers")
@@ -336,6 +338,26 @@ def test_unsupported_tensors_are_a_note_where_they_are_few() -> None:
     finding = only(report_of(layers, others=other), "not-analysed")
     assert finding.severity is Severity.NOTE
     assert "rnn.weight_ih_l0 (recurrent weight" in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("factors", "where"), [((40,), "above"), ((1e-3,), "below"), ((40, 1e-3), "from")]
+)
+def test_outliers_are_said_to_be_short_or_long(factors: Sequence[float], where: str) -> None:
+    layers = []
+    for i, factor in enumerate(factors):
+        weight = draw(32, 24, seed=i)
+        weight[11] *= factor
+        layers.append(dense(weight, f"fc{i}"))
+    assert f" far {where} " in only(report_of(layers), "outlier-filters").sentence
+
+
+def test_the_corner_of_trained_kernels_is_named() -> None:
+    sentence = only(
+        report_of([planted(quiet_corner, 16, 16, 3, 3, kind="conv")]), "far-from-random"
+    ).sentence
+    assert sentence.startswith("1 of 1 layer is unlike independent random weights")
+    assert sentence.endswith("the kernel's weight is away from its corner.")
 
 
 def test_condition_limits_are_those_of_float32_or_of_float64() -> None:

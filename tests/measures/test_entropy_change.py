@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from infoflow.measures.weights import entropy_change
 from infoflow.measures.weights.block_corner import corner_blocks
 from infoflow.measures.weights.corner import valid_positions
-from infoflow.measures.weights.determinant import log_determinant
+from infoflow.measures.weights.determinant import _torch_pivots, log_determinant
 from infoflow.measures.weights.entropy_change import MEASURES, square_log_determinant
 from infoflow.operators.dense import completed
 from infoflow.selftest import EXAMPLE_4, EXAMPLE_5, completed_toeplitz
@@ -49,7 +49,9 @@ def test_example_4() -> None:
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 10**6))
 @settings(max_examples=50, deadline=None)
-def test_logdet_is_leibniz_and_never_exceeds_the_log_volume(rows: int, columns: int, seed: int) -> None:
+def test_logdet_is_leibniz_and_never_exceeds_the_log_volume(
+    rows: int, columns: int, seed: int
+) -> None:
     weight = np.random.default_rng(seed).standard_normal((rows, columns))
     k = min(rows, columns)
     value = logdet(weight).value
@@ -147,13 +149,21 @@ def test_torch_tensors_with_two_threads_agree_with_numpy() -> None:
     torch.set_num_threads(2)
     try:
         found = square_log_determinant(torch.from_numpy(weight), "float64").value
-        block = rows_of(
-            MEASURES, BLOCK, convolution(torch.from_numpy(np.stack([weight] * 2, -1)))
-        )["value"]
+        block = rows_of(MEASURES, BLOCK, convolution(torch.from_numpy(np.stack([weight] * 2, -1))))[
+            "value"
+        ]
     finally:
         torch.set_num_threads(threads)
     assert found == pytest.approx(expected, abs=1e-9)
     assert block.value == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (40, 25)])
+def test_the_way_of_torch_on_a_device(shape: tuple[int, int]) -> None:
+    torch = pytest.importorskip("torch")
+    weight = gaussian(*shape).astype(float)
+    found = np.log(_torch_pivots(torch.from_numpy(weight))).sum()
+    assert found == pytest.approx(np.log(np.linalg.svd(weight, compute_uv=False)).sum(), abs=1e-10)
 
 
 # Slices
@@ -300,7 +310,9 @@ def test_series_of_small_and_of_zero_layers() -> None:
 # Whole layers
 
 
-def completed_layer(weight: np.ndarray, n: int, stride: int, dilation: int) -> tuple[np.ndarray, int]:
+def completed_layer(
+    weight: np.ndarray, n: int, stride: int, dilation: int
+) -> tuple[np.ndarray, int]:
     """A 1-d layer's valid rows over all inputs, completed to a square by identities.
 
     Rows by position, then channel; columns likewise. A fine position belongs to the coarse one
@@ -325,7 +337,14 @@ def completed_layer(weight: np.ndarray, n: int, stride: int, dilation: int) -> t
 
 @pytest.mark.parametrize(
     ("outputs", "inputs", "taps", "stride", "dilation"),
-    [(3, 3, 3, 1, 1), (3, 3, 2, 1, 2), (4, 2, 3, 2, 1), (4, 2, 2, 2, 1), (6, 2, 5, 3, 1), (4, 2, 2, 2, 3)],
+    [
+        (3, 3, 3, 1, 1),
+        (3, 3, 2, 1, 2),
+        (4, 2, 3, 2, 1),
+        (4, 2, 2, 2, 1),
+        (6, 2, 5, 3, 1),
+        (4, 2, 2, 2, 3),
+    ],
 )
 def test_block_is_the_completed_operator(
     outputs: int, inputs: int, taps: int, stride: int, dilation: int

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2
 
 from infoflow.architectures.architecture import Geometry
 from infoflow.layers import Layer
@@ -18,7 +19,7 @@ from infoflow.measures.weights import filter_facts as facts_module
 from infoflow.measures.weights import filters
 from infoflow.measures.weights.filter_copies import copies, copy_tolerance, similarity
 from infoflow.measures.weights.filter_facts import filter_facts
-from infoflow.measures.weights.filter_outliers import outlier_limits, outliers
+from infoflow.measures.weights.filter_outliers import log_norm_quantile, outlier_limits, outliers
 from infoflow.measures.weights.filter_pictures import filter_norms, filter_similarity
 from infoflow.measures.weights.subject import Subject
 from infoflow.report import Measurement
@@ -295,6 +296,8 @@ def test_a_planted_outlier_is_named_with_its_factor(factor: float) -> None:
     assert row.value == 1
     assert row.note.startswith("40 (")
     assert float(row.note.split("(")[1].split()[0]) == pytest.approx(factor, rel=0.1)
+    assert row_of(layer_of(weight), "filters.outlier", "below").value == (factor < 1)
+    assert row_of(layer_of(weight), "filters.outlier", "above").value == (factor > 1)
 
 
 def test_outliers_are_not_judged_among_few_or_equal_filters() -> None:
@@ -309,6 +312,15 @@ def test_dead_and_negligible_filters_are_no_outliers() -> None:
     weight[3] = 0
     weight[4] *= 1e-30
     assert row_of(layer_of(weight), "filters.outlier").value == 0
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 5, 9, 16, 27, 64, 576, 25088])
+def test_quantiles_err_on_the_side_of_silence(columns: int) -> None:
+    for tail in (1e-3, 1e-5, 1e-7, 1e-9):
+        low = math.exp(2 * log_norm_quantile(tail, columns)) / chi2.ppf(tail, columns)
+        high = math.exp(2 * log_norm_quantile(tail, columns, upper=True)) / chi2.isf(tail, columns)
+        assert 0.9 < low < 1.0001
+        assert 0.9999 < high < 1.26
 
 
 def test_limits_are_at_least_five_and_grow_with_the_number_of_filters() -> None:

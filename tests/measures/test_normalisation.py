@@ -30,7 +30,9 @@ def test_agrees_with_torch() -> None:
     norm = torch.nn.BatchNorm1d(5).double().eval()
     torch.nn.init.normal_(norm.weight)
     norm.running_var.uniform_(0.1, 2)
-    jacobian = torch.autograd.functional.jacobian(lambda x: norm(x[None])[0], torch.ones(5).double())
+    jacobian = torch.autograd.functional.jacobian(
+        lambda x: norm(x[None])[0], torch.ones(5).double()
+    )
     subject = normalisation(norm.weight.detach().numpy(), norm.running_var.numpy(), norm.eps)
     found = rows_of(MEASURES, NAME, subject)["value"].value
     assert found == pytest.approx(float(torch.linalg.slogdet(jacobian)[1]))

@@ -112,7 +112,9 @@ def test_random_slices_beyond_4_are_as_rare_as_stated(family: str, case: tuple[i
 def test_the_wrong_family_is_noticed() -> None:
     weight = draw(np.random.default_rng(0), "uniform", (64, 64, 3, 3))
     blind = rows_of(MEASURES, Z_MEAN, convolution(weight))["value"]
-    told = rows_of(MEASURES, Z_MEAN, convolution(weight, initialisation=Initialisation("uniform", 1)))
+    told = rows_of(
+        MEASURES, Z_MEAN, convolution(weight, initialisation=Initialisation("uniform", 1))
+    )
     assert blind.value > 8  # methods: +9.9 at 64 × 64
     assert abs(told["value"].value) < 4
     assert "Gaussian twin (its initialisation is unknown)" in blind.method
@@ -244,7 +246,11 @@ def test_density_twin(shape: tuple[int, ...], settings: dict, rule: str, bias: f
     expected, by = density_twin(shape, stride, dilation, settings.get("groups", 1))
     assert by == rule
     # Own scale lowers the mean by rank/(2·weights)-ish: within the slack below.
-    slack = 5 * np.std(values) / 20 + bias + np.size(symbols[0, :, 0, 0]) * shape[0] / np.prod(shape) / 2
+    slack = (
+        5 * np.std(values) / 20
+        + bias
+        + np.size(symbols[0, :, 0, 0]) * shape[0] / np.prod(shape) / 2
+    )
     assert np.mean(values) == pytest.approx(expected, abs=slack)
 
 
@@ -261,7 +267,9 @@ def test_dense_rows() -> None:
     assert score["standard-errors"].value == pytest.approx((value - mean) / spread)
     volume = rows_of(MEASURES, "random-twin.log-volume", subject)
     exact = np.log(np.linalg.svd(weight, compute_uv=False)).sum()
-    assert abs(exact - volume["expected-mean"].value) < 5 * volume["expected-standard-deviation"].value
+    assert (
+        abs(exact - volume["expected-mean"].value) < 5 * volume["expected-standard-deviation"].value
+    )
 
 
 def test_rows_of_a_convolution() -> None:
@@ -290,7 +298,9 @@ def test_zeros_are_left_out_and_said() -> None:
     rows = [rows_of(MEASURES, name, convolution(weight))["value"] for name in (Z_MEAN, Z_SPREAD)]
     assert all(abs(row.value) < 4 for row in rows)
     zeros = int((weight[:, :, 0, 0] == 0).sum())
-    assert all(row.note == f"{zeros:,} slices whose c₁₁ is exactly zero are left out" for row in rows)
+    assert all(
+        row.note == f"{zeros:,} slices whose c₁₁ is exactly zero are left out" for row in rows
+    )
 
 
 @pytest.mark.parametrize(

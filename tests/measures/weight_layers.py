@@ -14,7 +14,9 @@ from infoflow.measures.weights.subject import Subject
 from infoflow.report import Measurement, Series
 
 
-def dense(weight: Any, dtype: str = "float64", initialisation: Initialisation | None = None) -> Subject:
+def dense(
+    weight: Any, dtype: str = "float64", initialisation: Initialisation | None = None
+) -> Subject:
     return Subject(Layer("layer", "dense", weight, dtype, initialisation=initialisation))
 
 

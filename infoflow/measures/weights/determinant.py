@@ -43,18 +43,16 @@ class LogDeterminant:
     note: str = ""
 
 
-def host_float64(array: Array) -> Array:
-    """The array as float64: numpy's own, or a torch tensor that stays on its graphics card."""
-    if is_torch_array(array):
-        if array.device.type != "cpu":
-            return array.double()
-        array = array.detach().resolve_conj().numpy()
-    return np.asarray(array, dtype=np.float64)
+def on_accelerator(array: Array) -> bool:
+    """Whether the array is a torch tensor outside the computer's memory."""
+    return (
+        not isinstance(array, np.ndarray) and is_torch_array(array) and array.device.type != "cpu"
+    )
 
 
 def to_numpy(array: Array) -> np.ndarray[Any, Any]:
     """The array as float64 in the computer's memory, wherever it is."""
-    if is_torch_array(array):
+    if not isinstance(array, np.ndarray) and is_torch_array(array):
         array = array.detach().cpu().double().numpy()
     return np.asarray(array, dtype=np.float64)
 
@@ -139,23 +137,22 @@ def name_indices(indices: Any) -> str:
 def _pivots(matrix: Array) -> np.ndarray[Any, Any]:
     """Absolute pivots, min(rows, columns) of them."""
     rows, columns = matrix.shape
-    if is_torch_array(matrix) and matrix.device.type != "cpu":
-        import torch
-
-        tall = matrix.double() if rows >= columns else matrix.double().T
-        factor = torch.linalg.lu_factor(tall)[0] if rows == columns else _torch_r(tall)
-        return to_numpy(factor.diagonal().abs())
-    tall = matrix if rows >= columns else matrix.T
+    if on_accelerator(matrix):
+        return _torch_pivots(matrix.double() if rows >= columns else matrix.double().T)
     if rows == columns and rows >= _SCIPY_FROM:
         return _lu_pivots(matrix)
-    pivots: np.ndarray[Any, Any] = np.abs(np.linalg.qr(host_float64(tall), mode="r").diagonal())
+    tall = to_numpy(matrix if rows >= columns else matrix.T)
+    pivots: np.ndarray[Any, Any] = np.abs(np.diagonal(np.linalg.qr(tall, mode="r")))
     return pivots
 
 
-def _torch_r(tall: Array) -> Array:
+def _torch_pivots(tall: Array) -> np.ndarray[Any, Any]:
+    """Of a single matrix: by LU if it is square, else by QR."""
     import torch
 
-    return torch.linalg.qr(tall, mode="r")[1]
+    square = tall.shape[0] == tall.shape[1]
+    factor = torch.linalg.lu_factor(tall)[0] if square else torch.linalg.qr(tall, mode="r")[1]
+    return to_numpy(factor.diagonal().abs())
 
 
 def _lu_pivots(matrix: Array) -> np.ndarray[Any, Any]:
@@ -164,7 +161,7 @@ def _lu_pivots(matrix: Array) -> np.ndarray[Any, Any]:
     # A row-major matrix read as its transpose is in Fortran's order, with the same determinant:
     # one copy (the conversion to float64, from the map's pages straight to memory that LAPACK
     # may overwrite), no transposition.
-    copy = np.array(to_numpy(matrix) if is_torch_array(matrix) else matrix, dtype=np.float64)
-    factor, _, _ = dgetrf(copy.T, overwrite_a=1)
+    host = matrix if isinstance(matrix, np.ndarray) else to_numpy(matrix)
+    factor, _, _ = dgetrf(np.array(host, dtype=np.float64, order="C").T, overwrite_a=1)
     pivots: np.ndarray[Any, Any] = np.abs(factor.diagonal())
     return pivots

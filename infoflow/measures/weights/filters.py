@@ -103,7 +103,8 @@ def outlier(subject: Subject) -> Iterator[Measurement]:
     """Output filters whose norm stands out: robust z of log-norm beyond 5 or more.
 
     The limits (in ``method``) are at least 5 and such that one layer in 10,000 of independent
-    Gaussian weights has an outlier at all: see `filter_outliers.outlier_limits`.
+    Gaussian weights has an outlier at all: see `filter_outliers.outlier_limits`. Statistic
+    ``value`` counts them, ``below`` the short ones and ``above`` the long ones.
     """
     layer = subject.layer
     facts = facts_of(subject)
@@ -116,23 +117,28 @@ def outlier(subject: Subject) -> Iterator[Measurement]:
         )
         yield Measurement(layer.name, "filters.outlier", "value", None, "count", note=note)
         return
-    yield Measurement(
-        layer.name,
-        "filters.outlier",
-        "value",
-        float(len(found.indices)),
-        "count",
-        method=(
-            "log-norm beyond "
-            f"{found.low:.1f} or {found.high:+.1f} robust standard deviations from the median"
-        ),
-        note=_listed(
-            [
-                f"{index} ({ratio:.3g} times the median norm)"
-                for index, ratio in zip(found.indices, found.ratios, strict=True)
-            ]
-        ),
+    listed = [
+        (ratio, f"{index} ({ratio:.3g} times the median norm)")
+        for index, ratio in zip(found.indices, found.ratios, strict=True)
+    ]
+    method = (
+        f"log-norm beyond {found.low:.1f} or {found.high:+.1f} robust standard deviations "
+        "from the median"
     )
+    for statistic, chosen in (
+        ("value", listed),
+        ("below", [entry for entry in listed if entry[0] < 1]),
+        ("above", [entry for entry in listed if entry[0] > 1]),
+    ):
+        yield Measurement(
+            layer.name,
+            "filters.outlier",
+            statistic,
+            float(len(chosen)),
+            "count",
+            method=method,
+            note=_listed([name for _, name in chosen]),
+        )
 
 
 def _fine(subject: Subject) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -113,15 +114,12 @@ def _moved(density: Density, shift: float) -> Density:
     def add(number: float | None) -> float | None:
         return None if number is None else number + shift
 
-    return Density(
-        add(density.value),
-        add(density.low),
-        add(density.high),
-        add(density.over_rank),
-        add(density.over_low),
-        add(density.over_high),
-        density.grid,
-        density.shifts,
-        density.method,
-        density.note,
+    return replace(
+        density,
+        value=add(density.value),
+        low=add(density.low),
+        high=add(density.high),
+        over_rank=add(density.over_rank),
+        over_low=add(density.over_low),
+        over_high=add(density.over_high),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from infoflow.measures.measure import Measure
 from infoflow.measures.weights.folded import folded_rows
@@ -156,7 +158,7 @@ def slice_rows(subject: Subject) -> Iterator[Measurement]:
     zeros = estimate.mean.size - values.size
     note = f"{zeros} of {estimate.mean.size} slices are exactly zero (−∞)" if zeros else ""
     method = f"{estimate.method}, ± {estimate.half:.2g} a slice (95 %, root mean square)"
-    statistics = {
+    statistics: dict[str, Callable[[NDArray[np.float64]], np.floating[Any]]] = {
         "mean": np.mean,
         "q1": lambda v: np.quantile(v, 0.25),
         "median": np.median,

@@ -57,7 +57,13 @@ def shannon(masses: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
 
 
 def _row(
-    subject: Subject, measure: str, value: float | None, unit: str, method: str = "", note: str = ""
+    subject: Subject,
+    measure: str,
+    value: float | None,
+    unit: str,
+    *,
+    method: str = "",
+    note: str = "",
 ) -> Measurement:
     how = ", ".join(filter(None, [method, subject.spectrum.method]))
     return Measurement(subject.layer.name, measure, "value", value, unit, method=how, note=note)
@@ -84,14 +90,16 @@ def stable_rank_rows(subject: Subject) -> Iterator[Measurement]:
     """Σ σ² / σ_max², a position."""
     value = None if _is_zero(subject) else stable_rank(subject.spectrum)
     note = NOTHING if value is None else ""
-    yield _row(subject, "stable-rank", value, "count", "Σσ²/σ_max²", note)
+    yield _row(subject, "stable-rank", value, "count", method="Σσ²/σ_max²", note=note)
 
 
 def effective_rank_rows(subject: Subject) -> Iterator[Measurement]:
     """Roy & Vetterli's effective rank, a position."""
     value = None if _is_zero(subject) else effective_rank(subject.spectrum)
     note = NOTHING if value is None else ""
-    yield _row(subject, "effective-rank", value, "count", "exp of the entropy of σ/Σσ", note)
+    yield _row(
+        subject, "effective-rank", value, "count", method="exp of the entropy of σ/Σσ", note=note
+    )
 
 
 def condition_number_rows(subject: Subject) -> Iterator[Measurement]:
@@ -105,14 +113,18 @@ def condition_number_rows(subject: Subject) -> Iterator[Measurement]:
     if math.isinf(ratio):
         yield _row(subject, name, None, "ratio", note="∞: a frequency of the grid is singular")
         return
-    yield _row(subject, name, ratio, "ratio", "σ_max/σ_min", _bound(subject, "the ratio"))
+    yield _row(
+        subject, name, ratio, "ratio", method="σ_max/σ_min", note=_bound(subject, "the ratio")
+    )
 
 
 def von_neumann_rows(subject: Subject) -> Iterator[Measurement]:
     """Von Neumann entropy of the spectrum, a position, in bits."""
     value = None if _is_zero(subject) else von_neumann_entropy(subject.spectrum)
     note = NOTHING if value is None else ""
-    yield _row(subject, "spectral-entropy.von-neumann", value, "bits", "p = σ²/Σσ²", note)
+    yield _row(
+        subject, "spectral-entropy.von-neumann", value, "bits", method="p = σ²/Σσ²", note=note
+    )
 
 
 def renyi_rows(subject: Subject) -> Iterator[Measurement]:
@@ -120,7 +132,7 @@ def renyi_rows(subject: Subject) -> Iterator[Measurement]:
     value = None if _is_zero(subject) else renyi_entropy(subject.spectrum)
     note = NOTHING if value is None else ""
     method = f"α = {RENYI_ORDER:g}, p = σ²/Σσ²"
-    yield _row(subject, "spectral-entropy.renyi", value, "bits", method, note)
+    yield _row(subject, "spectral-entropy.renyi", value, "bits", method=method, note=note)
 
 
 def spectrum_series(subject: Subject) -> Iterator[Series]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from infoflow.render.html.svg import Scale, join, point, spanning, tag, tick_text, tooltip
+from infoflow.render.html.svg import Scale, join, point, power_text, spanning, tag, tick_text, tooltip
 from infoflow.render.html.words import figure, fixed
 from infoflow.report import Measurement, Series
 
@@ -19,6 +19,10 @@ WIDTH, HEIGHT = 340, 176
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 34
 POINTS = 72
 """Of a drawn curve, at most: a pixel row has no use for more."""
+
+
+NEGLIGIBLE = 1e-8
+"""Of the largest singular value: what lies below is rounding, and would flatten the rest."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +69,12 @@ def histogram(series: Series, row: Row) -> Chart | None:
     end = counted[-1][0] + step
     x = Scale(counted[0][0], end, LEFT, WIDTH - RIGHT)
     y = Scale(0.0, max(number for _, number in counted) * 1.05 or 1.0, HEIGHT - BOTTOM, TOP)
-    bars = join(
-        tag("rect", x=x(edge), y=y(number), width=max(x(edge + step) - x(edge) - 0.6, 0.6),
-            height=y(0) - y(number))
-        for edge, number in counted if number
-    )  # fmt: skip
-    parts = [_grid(y), tag("g", bars, class_="bars"), _below(x, f"log|c₁₁|, {series.unit}")]
-    low, high = _value(row, "random-twin.c11", "expected-q1"), _value(
-        row, "random-twin.c11", "expected-q3"
+    wide = max(x(step) - x(0.0) - 0.6, 0.6)
+    tops = ((edge + step / 2, number) for edge, number in counted if number)
+    parts = [_grid(y), _stems(x, y, tops, wide), _below(x, f"log|c₁₁|, {series.unit}")]
+    low, high = (
+        _value(row, "random-twin.c11", "expected-q1"),
+        _value(row, "random-twin.c11", "expected-q3"),
     )
     if low is not None and high is not None and low < end and high > counted[0][0]:
         left, right = max(x(low), LEFT), min(x(high), WIDTH - RIGHT)
@@ -101,7 +103,7 @@ def spectrum(series: Series) -> Chart | None:
     values = [value for value in series.values if value is not None]
     if not values:
         return None
-    positive = [value for value in values if value > 0]
+    positive = [value for value in values if value > NEGLIGIBLE * max(values)]
     logarithmic = bool(positive) and max(positive) > 50 * min(positive)
     zeros = len(values) - len(positive)
     drawn = positive if logarithmic else values
@@ -120,7 +122,7 @@ def spectrum(series: Series) -> Chart | None:
     parts.append(_text(last, WIDTH - RIGHT, HEIGHT - BOTTOM + 14, "end"))
     caption = "Singular values" + (", logarithmic" if logarithmic else "")
     if zeros and logarithmic:
-        caption += f"; {zeros} exactly zero, not drawn"
+        caption += f"; {zeros} zero or below 10⁻⁸ of the largest, not drawn"
     return Chart(
         caption,
         _frame(parts, caption),
@@ -138,10 +140,9 @@ def norms(series: Series) -> Chart | None:
     x = Scale(-0.5, len(values) - 0.5, LEFT, WIDTH - RIGHT)
     y = Scale(0.0, max(values) * 1.05 or 1.0, HEIGHT - BOTTOM, TOP)
     width = max((x(1) - x(0)) * 0.7, 0.5)
-    stems = "".join(f"M{point(x(i))} {point(y(0))}V{point(y(v))}" for i, v in enumerate(values))
     parts = [
         _grid(y),
-        tag("path", d=stems, class_="stems", stroke_width=width),
+        _stems(x, y, enumerate(values), width),
         _text("filters, in the file's order", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6),
         _text("0", x(0), HEIGHT - BOTTOM + 14),
         _text(str(len(values) - 1), x(len(values) - 1), HEIGHT - BOTTOM + 14, "end"),
@@ -150,9 +151,7 @@ def norms(series: Series) -> Chart | None:
     table = [("least", str(index), figure(values[index])) for index in order[:3]]
     table += [("greatest", str(index), figure(values[index])) for index in order[:-4:-1]]
     caption = "Norm of each filter"
-    return Chart(
-        caption, _frame(parts, caption), ("", "filter", "norm"), tuple(table), series.note
-    )
+    return Chart(caption, _frame(parts, caption), ("", "filter", "norm"), tuple(table), series.note)
 
 
 def _value(row: Row, measure: str, statistic: str) -> float | None:
@@ -176,16 +175,23 @@ def _curve(places: Sequence[tuple[float, float]]) -> Markup:
     return tag("path", d=line + ("h0.1" if len(places) == 1 else ""), class_="curve")
 
 
+def _stems(x: Scale, y: Scale, tops: Iterable[tuple[float, float]], width: float) -> Markup:
+    """Bars from the floor, all in one path."""
+    floor = point(y(0.0))
+    lines = "".join(f"M{point(x(place))} {floor}V{point(y(top))}" for place, top in tops)
+    return tag("path", d=lines, class_="stems", stroke_width=width)
+
+
 def _grid(y: Scale, *, powers: bool = False) -> Markup:
-    marks = []
+    marks, lines = [], ""
     for tick in y.ticks(4):
         if powers and tick != int(tick) and y.high - y.low > 1.5:
             continue
         place = y(tick)
-        label = tick_text(10**tick) if powers else tick_text(tick)
-        marks.append(tag("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT, y1=place, y2=place))
+        label = power_text(tick) if powers else tick_text(tick)
+        lines += f"M{LEFT} {point(place)}H{WIDTH - RIGHT}"
         marks.append(_text(label, LEFT - 6, place + 3.5, "end"))
-    return join(marks)
+    return join([tag("path", d=lines, class_="grid"), *marks])
 
 
 def _below(x: Scale, label: str) -> Markup:
@@ -199,4 +205,4 @@ def _text(words: str, x: float, y: float, anchor: str | None = None) -> Markup:
 
 def _frame(parts: Sequence[Markup], label: str) -> Markup:
     return tag("svg", join(parts), class_="small", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img",
-               aria_label=label)  # fmt: skip
+               aria_label=label.partition(";")[0])  # fmt: skip

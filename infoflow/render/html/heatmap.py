@@ -143,5 +143,7 @@ def _facts(
         q1, middle, q3 = quantiles(finite, n=4)
         five = (min(finite), q1, middle, q3, max(finite))
         words = ("least", "first quartile", "median", "third quartile", "greatest")
-        facts += [(word, tick_text(round(value, 3))) for word, value in zip(words, five, strict=True)]
+        facts += [
+            (word, tick_text(round(value, 3))) for word, value in zip(words, five, strict=True)
+        ]
     return tuple(facts)

@@ -95,9 +95,7 @@ def entries(rows: Iterable[Measurement], measures: Descriptions, anchors: bool) 
     return [_entry(measure, found, measures, anchors) for measure, found in grouped.items()]
 
 
-def _page(
-    facts: Facts, columns: Sequence[Column], measures: Descriptions, maps: bool
-) -> LayerPage:
+def _page(facts: Facts, columns: Sequence[Column], measures: Descriptions, maps: bool) -> LayerPage:
     layer = facts.layer
     series = facts.series
     charts = [

@@ -19,7 +19,7 @@ DOT = 1.0
 class Panel:
     """A drawing of one quantity over all layers; the axis is drawn by the profile."""
 
-    title: tuple[str, ...]
+    title: str
     top: float
     bottom: float
     y: Scale
@@ -65,7 +65,7 @@ def corner_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
     if twin_drawn:
         legend["twin"] = "random twin: middle half, mean"
     return Panel(
-        ("log|c₁₁| a slice,", "nats"), top, bottom, y, tuple(y.ticks(6)), tick_text,
+        "log|c₁₁| a slice, nats", top, bottom, y, tuple(y.ticks(6)), tick_text,
         join([*twin_drawn, *boxes, *marks]), tuple(legend.items()),
     )  # fmt: skip
 
@@ -101,7 +101,7 @@ def volume_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
             places.append((middle, y(row.value / full)))
     dots = _line(places, "pt", _size(x))
     return Panel(
-        ("log-volume a channel,", "nats"), top, bottom, y, tuple(y.ticks(5)), tick_text,
+        "log-volume a channel, nats", top, bottom, y, tuple(y.ticks(5)), tick_text,
         join([*marks, *dots]), tuple(legend.items()),
     )  # fmt: skip
 
@@ -128,7 +128,7 @@ def rank_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
     if not drawn:
         return None
     return Panel(
-        ("rank,", "share of full"), top, bottom, y, (0.0, 50.0, 100.0),
+        "share of full rank", top, bottom, y, (0.0, 50.0, 100.0),
         lambda tick: f"{tick:.0f}{THIN}%", join(drawn),
         tuple((f"{key}-rank", words) for key, words in legend.items()),
     )  # fmt: skip
@@ -147,7 +147,10 @@ def _box_range(facts: Facts) -> list[float]:
         for statistic in ("whisker-low", "whisker-high", "q1", "q3", "mean", "median")
     ]
     ends += [facts.value("random-twin.c11", end) for end in ("expected-q1", "expected-q3")]
-    if not facts.row(measure, "mean") and (dense := facts.value("entropy-change.logdet")) is not None:
+    if (
+        not facts.row(measure, "mean")
+        and (dense := facts.value("entropy-change.logdet")) is not None
+    ):
         ends.append(dense / facts.full_rank)
     found = [end for end in ends if end is not None]
     outliers = facts.series.get("c11.outliers")
@@ -264,9 +267,7 @@ def _dash(x: Scale, index: int, down: float) -> Markup:
     return tag("path", d=path, class_="twin-line")
 
 
-def _line(
-    places: Sequence[tuple[float, float] | None], mark: str, size: float
-) -> list[Markup]:
+def _line(places: Sequence[tuple[float, float] | None], mark: str, size: float) -> list[Markup]:
     """A line through the points, broken where there is none, and a mark on each."""
     path, pen = [], "M"
     for place in places:

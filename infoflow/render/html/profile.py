@@ -28,6 +28,9 @@ PLOT = 1010
 LEAST_STEP, GREATEST_STEP = 5.0, 72.0
 GAP = 30
 LABEL_WIDTH = 28
+LABEL_STEP = 19
+"""Pixels between names, at least, so that slanted ones do not touch."""
+
 SLANT = 40
 """Degrees by which the names of layers hang down."""
 
@@ -65,7 +68,7 @@ def depth_profile(layers: Sequence[Facts]) -> Profile | None:
     if not panels:
         return None
     floor = panels[-1].bottom
-    every = max(1, math.ceil(13 / step))
+    every = max(1, math.ceil(LABEL_STEP / step))
     labels, hang, reach = _names(linear, x, floor, every)
     width = math.ceil(max(x.stop, reach) + 6)
     height = math.ceil(floor + hang)
@@ -101,11 +104,8 @@ def _axis(panel: Panel) -> Markup:
     ]
     middle = (panel.top + panel.bottom) / 2
     turn = f"rotate(-90 12 {point(middle)})"
-    lines = [
-        tag("tspan", words, x=12, dy=None if number == 0 else 13)
-        for number, words in enumerate(panel.title)
-    ]
-    return join([*marks, tag("text", join(lines), class_="axis", y=middle, transform=turn)])
+    words = tag("text", panel.title, class_="axis", x=12, y=middle, transform=turn)
+    return join([*marks, words])
 
 
 def _names(
@@ -182,5 +182,3 @@ def _cell(row: Measurement | None) -> str:
     if row.value is None or row.value == int(row.value):
         return shown(row)
     return fixed(row.value, 2)
-
-

@@ -137,4 +137,4 @@ def _dense(_: Report, layers: Sequence[Facts]) -> Figure | None:
 
 
 def _percent(share: float) -> str:
-    return percent(share).replace(" %", f"{THIN}%")
+    return percent(share).rstrip("%").strip() + f"{THIN}%"

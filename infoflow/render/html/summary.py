@@ -95,7 +95,13 @@ def left_out(report: Report) -> list[LeftOut]:
     views = []
     for (status, reason), records in groups.items():
         size = sum(record.parameters for record in records if not record.shared_with)
-        views.append((status is not Status.NOT_SUPPORTED, -size, _left_out(status, reason, records, size, total)))
+        views.append(
+            (
+                status is not Status.NOT_SUPPORTED,
+                -size,
+                _left_out(status, reason, records, size, total),
+            )
+        )
     return [view for *_, view in sorted(views, key=lambda item: item[:2])]
 
 

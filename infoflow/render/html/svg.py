@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from infoflow.render.html.words import figure, visible
+from infoflow.render.html.words import figure, raised, visible
 
 
 def tag(name: str, content: str = "", **attributes: object) -> Markup:
@@ -85,6 +85,17 @@ def tick_text(value: float) -> str:
     """The label of a tick."""
     text = figure(value, 3)
     return text if "×" in text or "." not in text else text.rstrip("0").rstrip(".")
+
+
+def power_text(exponent: float) -> str:
+    """The label of a tick on a logarithmic axis, by its decimal exponent.
+
+    >>> power_text(-1.0), power_text(5.0), power_text(-4.0)
+    ('0.1', '10⁵', '10⁻⁴')
+    """
+    if exponent == int(exponent) and not -3 <= exponent <= 3:
+        return "10" + raised(int(exponent))
+    return tick_text(10**exponent)
 
 
 def _round_step(rough: float) -> float:

@@ -69,9 +69,16 @@ def figure(value: float, digits: int = 4) -> str:
     exponent = math.floor(math.log10(size))
     if exponent < -3 or exponent >= 7:
         mantissa, _, power = f"{value:.2e}".partition("e")
-        raised = str(int(power)).translate(_SUPERSCRIPT)
-        return f"{mantissa.replace('-', '−')}×10{raised}"
-    return fixed(value, max(digits - 1 - exponent, 0))
+        return f"{mantissa.replace('-', '−')}×10{raised(int(power))}"
+    decimals = max(digits - 1 - exponent, 0)
+    text = fixed(value, decimals)
+    # A number that was short to begin with (a threshold of 0.05) stays so.
+    return text.rstrip("0") if decimals and round(value, decimals) == value else text
+
+
+def raised(exponent: int) -> str:
+    """An exponent in superscript."""
+    return str(exponent).translate(_SUPERSCRIPT)
 
 
 def shown(row: Measurement) -> str:

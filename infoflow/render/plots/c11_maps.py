@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from infoflow.render.plots.panels import Panel, matrix, pages
+from infoflow.render.plots.panels import Key, Panel, matrix, pages
 from infoflow.render.plots.sheet import FLAGGED, NothingToDraw, file_name, sentences
 from infoflow.report import LayerSummary, Report, Series
 
@@ -26,11 +26,10 @@ def draw(report: Report) -> list[Figure]:
     turned = any(layer.kind.startswith("transposed") for layer in report.layers)
     coarse = any(panel.cells.shape != panel.extent for panel in panels)
 
-    def caption(page: str) -> str:
+    def caption(phrase: str) -> str:
         return sentences(
             (
-                f"{file_name(report)}: log|c₁₁| of every filter slice"
-                + (f", {page}" if page else ""),
+                f"{file_name(report)}: log|c₁₁| of every filter slice{phrase}",
                 "In transposed layers rows are input channels, as stored" if turned else "",
                 "Colours reach from the 1 % to the 99 % quantile of all layers",
                 "Vermilion cells are exactly zero (−∞)" if zeros else "",
@@ -38,10 +37,16 @@ def draw(report: Report) -> list[Figure]:
             )
         )
 
-    return pages(
-        panels, scale=(float(low), float(high)), unit="log|c₁₁| (nats)", rows="output channel",
-        columns="input channel", absent=FLAGGED, extend="both", caption=caption,
-    )  # fmt: skip
+    key = Key(
+        scale=(float(low), float(high)),
+        unit="log|c₁₁| (nats)",
+        rows="output channel",
+        columns="input channel",
+        absent=FLAGGED,
+        extend="both",
+        caption=caption,
+    )
+    return pages(panels, key)
 
 
 def _panel(series: Series, layer: LayerSummary | None) -> Panel:

@@ -5,6 +5,7 @@ After Figure 1 of Meni et al., Entropy-based guidance of deep neural networks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -133,8 +134,9 @@ def _twin(report: Report, name: str, place: int) -> Box | None:
 
 def _box(place: int, parts: Sequence[float | None]) -> Box | None:
     """The box, or None where a part of it is missing."""
-    known = [part for part in parts if part is not None]
-    return Box(place, *known) if len(known) == len(parts) else None
+    low, q1, median, q3, high, mean = (math.nan if part is None else part for part in parts)
+    box = Box(place, low, q1, median, q3, high, mean)
+    return None if None in parts else box
 
 
 def _boxes(axes: Axes, boxes: Sequence[Box], dark: str, light: str, count: int) -> None:

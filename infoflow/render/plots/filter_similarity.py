@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from infoflow.render.plots.panels import Panel, matrix, pages
+from infoflow.render.plots.panels import Key, Panel, matrix, pages
 from infoflow.render.plots.sheet import NothingToDraw, file_name, sentences
 from infoflow.report import LayerSummary, Report, Series
 
@@ -25,11 +25,10 @@ def draw(report: Report) -> list[Figure]:
         raise NothingToDraw("no layer has a map of the similarity of its filters")
     coarse = any(panel.cells.shape != panel.extent for panel in panels)
 
-    def caption(page: str) -> str:
+    def caption(phrase: str) -> str:
         return sentences(
             (
-                f"{file_name(report)}: |cosine| between the filters of a layer"
-                + (f", {page}" if page else ""),
+                f"{file_name(report)}: |cosine| between the filters of a layer{phrase}",
                 "1 is a copy up to scale or sign. Light grey: no cosine, because a filter meets "
                 "itself, one of another group, or one that is all zero",
                 "Maps of more than 64 filters show the largest of neighbouring pairs"
@@ -38,10 +37,16 @@ def draw(report: Report) -> list[Figure]:
             )
         )
 
-    return pages(
-        panels, scale=(0.0, 1.0), unit="|cosine| of two filters (ratio)", rows="filter",
-        columns="filter", absent=ABSENT, extend="neither", caption=caption,
-    )  # fmt: skip
+    key = Key(
+        scale=(0.0, 1.0),
+        unit="|cosine| of two filters (ratio)",
+        rows="filter",
+        columns="filter",
+        absent=ABSENT,
+        extend="neither",
+        caption=caption,
+    )
+    return pages(panels, key)
 
 
 def _panel(series: Series, layer: LayerSummary | None) -> Panel:

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from infoflow.render.text import printable, shortened
 from infoflow.report import Report, Severity
@@ -40,8 +39,8 @@ class NothingToDraw(Exception):  # noqa: N818 – no error: a report may lack wh
     """The report does not hold what the plot shows; the text says what is missing."""
 
 
-def sheet(width: float, height: float, caption: str) -> Figure:
-    """An empty figure, ``height`` millimetres for the axes and below them the caption.
+def page(width: float, height: float, caption: str) -> tuple[Figure, float]:
+    """An empty figure with its caption, and the height of the caption's strip in millimetres.
 
     Args:
         width: In millimetres, ``NARROW`` or ``WIDE``.
@@ -49,21 +48,20 @@ def sheet(width: float, height: float, caption: str) -> Figure:
         caption: One paragraph; it is broken into lines here.
     """
     lines = wrapped(drawable(caption), (width - 4) * POINT)
-    below = len(lines) * LINE + 6
-    total = height * POINT + below
-    figure = Figure(figsize=(width * POINT / 72, total / 72), layout="constrained")
-    engine = figure.get_layout_engine()
-    assert isinstance(engine, ConstrainedLayoutEngine)
-    engine.set(rect=(0, below / total, 1, 1 - below / total))
+    below = (len(lines) * LINE + 6) / POINT
+    figure = Figure(figsize=(width / 25.4, (height + below) / 25.4))
     figure.text(
-        2 / width,
-        3 / total,
-        "\n".join(lines),
-        va="bottom",
-        linespacing=1.15,
-        in_layout=False,
-        gid="caption",
-    )
+        2 / width, 1 / (height + below), "\n".join(lines),
+        va="bottom", linespacing=1.15, in_layout=False, gid="caption",
+    )  # fmt: skip
+    return figure, below
+
+
+def sheet(width: float, height: float, caption: str) -> Figure:
+    """An empty figure whose axes fill the space above the caption (arguments as for ``page``)."""
+    figure, below = page(width, height, caption)
+    low = below / (height + below)
+    figure.set_layout_engine("constrained", rect=(0, low, 1, 1 - low))
     return figure
 
 
@@ -92,6 +90,12 @@ def spanned(numbers: Sequence[float]) -> str:
 def label(name: str, length: int = LABEL_LENGTH) -> str:
     """A layer's name as it stands on an axis or above a panel."""
     return shortened(drawable(name), length) if name.strip() else "(no name)"
+
+
+def fitted(name: str, width: float) -> str:
+    """A layer's name, the middle left out until it is at most ``width`` points wide."""
+    lengths = range(60, 3, -1)
+    return next((s for n in lengths if text_width(s := label(name, n)) <= width), label(name, 3))
 
 
 def drawable(text: str) -> str:

@@ -1,0 +1,96 @@
+"""From lost rank to the channels behind it: copies first, then what else is a mixture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infoflow.operators.arrays import as_numpy
+from infoflow.operators.polyphase import PolyphaseKernel
+from infoflow.spectra.dependence import anchored, dependent, duplicates
+from infoflow.spectra.sides import Side
+
+Sets = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Names:
+    """Channels of rows [0] and of columns [1]: sets of copies, and those in mixtures."""
+
+    duplicates: tuple[Sets, Sets]
+    mixtures: tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def names_of(
+    kernel: PolyphaseKernel,
+    both: tuple[Side, Side],
+    *,
+    ranks: NDArray[np.int64],
+    matrices: NDArray[Any] | None,
+    epsilon: float,
+    generator: np.random.Generator,
+) -> Names:
+    """Copies where they can be (on the longer side, or where rank is lost), and mixtures.
+
+    Args:
+        kernel: The layer.
+        both: Its rows and its columns.
+        ranks: Of each group.
+        matrices: (groups, rows, cols): scaled symbols that have these ranks; None at full rank.
+        epsilon: Of the stored type.
+        generator: Of random directions.
+    """
+    copies: tuple[list[tuple[int, ...]], list[tuple[int, ...]]] = ([], [])
+    mixtures: tuple[set[int], set[int]] = (set(), set())
+    sizes = [side.kept.sum(axis=1) for side in both]
+    kept = np.minimum(*sizes)
+    suspects = (ranks < kept) | (sizes[0] != sizes[1])
+    for group in map(int, np.flatnonzero(suspects)):
+        lost = bool(ranks[group] < kept[group])
+        lines = [np.flatnonzero(side.kept[group]) for side in both]
+        for of, side in enumerate(both):
+            if not lost and sizes[of][group] <= sizes[1 - of][group]:
+                continue
+            vectors, channels = channel_vectors(kernel, group, of, lines)
+            for members in duplicates(vectors, epsilon, generator):
+                copies[of].append(tuple(int(channels[i]) for i in members))
+                spare = channels[list(members[1:])]
+                lines[of] = lines[of][~np.isin(side.channels[group][lines[of]], spare)]
+        if matrices is not None and lost:
+            named = dependent(matrices[group][lines[0]][:, lines[1]], int(ranks[group]))
+            for of, side in enumerate(both):
+                mixtures[of].update(int(c) for c in side.channels[group][lines[of][named[of]]])
+    return Names(
+        (tuple(copies[0]), tuple(copies[1])),
+        (tuple(sorted(mixtures[0])), tuple(sorted(mixtures[1]))),
+    )
+
+
+def channel_vectors(
+    kernel: PolyphaseKernel, group: int, of: int, lines: list[NDArray[np.int64]]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """One vector a channel of a group's rows (``of`` 0) or columns (1), and the channels.
+
+    Rows: over taps and columns. Columns: over taps, rows and phases. Only the given lines count.
+    """
+    taps = as_numpy(kernel.taps)[:, group]
+    if any(len(chosen) < size for chosen, size in zip(lines, taps.shape[1:], strict=True)):
+        mask = np.zeros(taps.shape[1:])
+        mask[np.ix_(*lines)] = 1.0
+        taps = taps * mask
+    count = len(kernel.offsets)
+    if of == 0:
+        channels = lines[0] + group * kernel.rows
+        vectors = taps[:, lines[0], :]
+    else:
+        phases = len(kernel.phases)
+        within = np.unique(lines[1] // phases)
+        channels = within + group * (kernel.cols // phases)
+        by_channel = taps.reshape(count, kernel.rows, -1, phases).transpose(0, 2, 1, 3)
+        vectors = by_channel.reshape(count, -1, kernel.rows * phases)[:, within]
+    if count > 1:
+        vectors = anchored(vectors, kernel.offsets)
+    return vectors.transpose(1, 0, 2).reshape(len(channels), -1), channels

@@ -17,8 +17,11 @@ from infoflow.errors import CheckpointError, MissingDependencyError, SelectionEr
 from infoflow.findings import find
 from infoflow.layers import Layer, Plan, PlannedLayer, plan
 from infoflow.measures import choose
+from infoflow.measures.weights.subject import Subject
+from infoflow.measures.weights.zeros import count_non_finite
 from infoflow.report import Coverage, Measurement, Report, Series, Status, TensorRecord
 from infoflow.selection import select
+from infoflow.threads import threads_for
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,7 +38,7 @@ ALWAYS = ("zeros", "non-finite")
 
 
 @dataclass(frozen=True)
-class Subject:
+class Opened:
     """A network opened for analysis: its tensors, what it was recognised as, and the plan."""
 
     checkpoint: Checkpoint
@@ -55,7 +58,7 @@ def analyze(
     device: str = "cpu",
     fast: bool = False,
     seed: int = 0,
-    digest: bool = True,
+    complete: bool = True,
     progress: Progress | None = None,
 ) -> Report:
     """Report where a trained network keeps entropy and where it loses it, layer by layer.
@@ -72,7 +75,8 @@ def analyze(
         device: ``cpu`` or a torch device such as ``cuda``.
         fast: Coarser tolerances (the report says so).
         seed: Of the random frequencies and draws.
-        digest: Whether to compute the file's SHA-256.
+        complete: Whether to add what only a written report shows: the file's SHA-256 and the
+            series behind its pictures.
         progress: Called before each layer.
 
     Returns:
@@ -82,7 +86,7 @@ def analyze(
         InfoflowError: The request or the file cannot be served; one sentence says why.
     """
     chosen = choose(measures)
-    opened = open_subject(
+    opened = open_network(
         source, arch=arch, input_size=input_size, weights=weights, trust_pickle=trust_pickle
     )
     selected = select(opened.plan.layers, layers) if layers else list(opened.plan.layers)
@@ -94,8 +98,11 @@ def analyze(
             done = sum(cost.seconds[:index]) / cost.total
             progress(index, len(selected), planned.summary.name, done)
         layer = _on_device(planned.read(), device)
-        for measurement in measure_layer(layer, chosen, fast=fast, seed=seed):
-            (series if isinstance(measurement, Series) else rows).append(measurement)  # type: ignore[arg-type]
+        with threads_for(planned.summary.shape):
+            subject = Subject(layer, fast=fast, seed=seed)
+            rows += measure_layer(subject, chosen)
+            if complete:
+                series += series_of_layer(subject, chosen)
     settings = {
         "measures": measures if isinstance(measures, str) else ",".join(measures),
         "layers": ",".join(layers) or "all",
@@ -109,7 +116,7 @@ def analyze(
     report = Report(
         source=opened.checkpoint.path,
         format=opened.checkpoint.format,
-        digest=opened.checkpoint.digest() if digest else "",
+        digest=opened.checkpoint.digest() if complete else "",
         architecture=opened.architecture.title if opened.architecture else "",
         layers=tuple(planned.summary for planned in selected),
         measurements=tuple(rows),
@@ -125,14 +132,14 @@ def analyze(
     return replace(report, findings=find(report))
 
 
-def open_subject(
+def open_network(
     source: str | PathLike[str] | nn.Module,
     *,
     arch: str | None = None,
     input_size: tuple[int, ...] | None = None,
     weights: str = "auto",
     trust_pickle: bool = False,
-) -> Subject:
+) -> Opened:
     """Open a checkpoint or a live module and plan its layers; no weight is read.
 
     Raises:
@@ -154,7 +161,7 @@ def open_subject(
             f"{checkpoint.path}: nothing in it can be analysed; it holds {len(planned.records)} "
             f"tensors ({'; '.join(kinds[:3]) or 'none at all'})."
         )
-    return Subject(checkpoint, architecture, planned)
+    return Opened(checkpoint, architecture, planned)
 
 
 def _architecture(
@@ -167,35 +174,32 @@ def _architecture(
     return resize(architecture, input_size) if architecture and input_size else architecture
 
 
-def measure_layer(
-    layer: Layer, measures: Sequence[Measure], *, fast: bool = False, seed: int = 0
-) -> Iterator[Measurement | Series]:
-    """Every row and series of the given measures for one layer."""
-    from infoflow.measures.weights.subject import Subject as LayerSubject
+def measure_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Measurement]:
+    """Every row of the given measures for one layer.
 
-    subject = LayerSubject(layer, fast=fast, seed=seed)
-    defined = [measure for measure in measures if layer.kind in measure.kinds]
-    broken = _non_finite(layer)
-    for measure in defined:
-        if broken and measure.name not in ALWAYS:
-            yield Measurement(
-                layer.name,
-                measure.name,
-                "value",
-                None,
-                measure.unit,
-                note=f"not computed: the weight holds {broken:,} values that are NaN or infinite",
-            )
+    A weight that holds NaN or infinite values gets a row without a value for every measure but
+    those that count such values.
+    """
+    layer = subject.layer
+    broken = count_non_finite(layer.weight)
+    note = f"not computed: the weight holds {broken:,} values that are NaN or infinite"
+    for measure in measures:
+        if layer.kind not in measure.kinds:
             continue
-        yield from measure.compute(subject)
-        if measure.series:
+        if broken and measure.name not in ALWAYS:
+            yield Measurement(layer.name, measure.name, "value", None, measure.unit, note=note)
+        else:
+            yield from measure.compute(subject)
+
+
+def series_of_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Series]:
+    """Every series of the given measures for one layer, none for a weight that is not finite."""
+    layer = subject.layer
+    if count_non_finite(layer.weight):
+        return
+    for measure in measures:
+        if measure.series and layer.kind in measure.kinds:
             yield from measure.series(subject)
-
-
-def _non_finite(layer: Layer) -> int:
-    from infoflow.measures.weights.zeros import count_non_finite
-
-    return count_non_finite(layer.weight)
 
 
 def _on_device(layer: Layer, device: str) -> Layer:

@@ -159,15 +159,18 @@ def _in_depth_order(
 
 def _natural(name: str) -> tuple[tuple[int, str], ...]:
     """A key that sorts numbers in a name as numbers."""
-    parts = re.split(r"(\d+)", name)
-    return tuple((int(part), "") if part.isdecimal() and part.isascii() else (-1, part) for part in parts)
+    parts = re.split(r"([0-9]+)", name)
+    return tuple((int(part), "") if part[:1].isdecimal() else (-1, part) for part in parts)
 
 
 def _record(
     checkpoint: Checkpoint, tensor: StoredTensor, facts: ParameterFacts | None, shared: str
 ) -> TensorRecord | None:
     """The record of a tensor that is no layer, or None for one that is."""
-    if reason := unsupported_reason(tensor.name, tensor.shape, tensor.dtype, checkpoint.tensors):
+    reason = tensor.unread or unsupported_reason(
+        tensor.name, tensor.shape, tensor.dtype, checkpoint.tensors
+    )
+    if reason:
         return _entry(tensor, Status.NOT_SUPPORTED, reason, shared)
     if facts and facts.kind in {"embedding", "other"}:
         return _entry(tensor, Status.NOT_LINEAR, facts.reason or facts.kind, shared)
@@ -211,7 +214,7 @@ def _planned(
     assumed: bool,
     input_size: tuple[int, ...] | None,
 ) -> list[PlannedLayer]:
-    assert facts is not None  # noqa: S101  (plan() asks only for tensors that have facts)
+    assert facts is not None
     name = tensor.name.removesuffix(".weight")
     if facts.kind == "attention":
         stem = tensor.name.removesuffix("_weight").removesuffix(".weight")

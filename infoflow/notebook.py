@@ -13,7 +13,7 @@ HEIGHT = 640
 
 
 def frame(report: Report) -> str:
-    """The report as an ``<iframe>``, so that its style and the notebook's leave each other alone."""
+    """The report as an ``<iframe>``, so that its style and the notebook's stay apart."""
     from infoflow.measures import descriptions
     from infoflow.render.to_html import to_html
 

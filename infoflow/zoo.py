@@ -214,8 +214,8 @@ def deep_fnn_he() -> DeepFNN:
 ZOO: dict[str, ZooEntry] = {
     "lenet5": ZooEntry(LeNet5, (28, 28), "LeNet-5 (MNIST)"),
     "vgg-style": ZooEntry(VGGStyle, (32, 32), "VGG-style network (CIFAR-10)", channels=3),
-    "deep-fnn-torch": ZooEntry(deep_fnn_torch, (28, 28), "30 plain layers, torch's default"),
-    "deep-fnn-he": ZooEntry(deep_fnn_he, (28, 28), "30 plain layers, He initialisation"),
+    "deep-fnn-torch": ZooEntry(deep_fnn_torch, (28, 28), "30 plain layers (torch's default)"),
+    "deep-fnn-he": ZooEntry(deep_fnn_he, (28, 28), "30 plain layers (He)"),
     "transformer-encoder": ZooEntry(
         TransformerEncoderClassifier, (28, 28), "small transformer encoder (Fashion-MNIST)"
     ),

@@ -90,9 +90,7 @@ def aliased_density(layer: Convolution, n: int, rank: int) -> float:
                 ]
                 symbol = np.zeros((rows, per_group), dtype=complex)
                 for k in taps:
-                    angle = sum(
-                        f * r * b for f, r, b in zip(fine, layer.dilation, k, strict=True)
-                    )
+                    angle = sum(f * r * b for f, r, b in zip(fine, layer.dilation, k, strict=True))
                     part = weight[(slice(group * rows, (group + 1) * rows), slice(None), *k)]
                     symbol += part * np.exp(1j * angle)
                 blocks.append(symbol)

@@ -11,7 +11,7 @@ from infoflow.cli import options
 from infoflow.cli.outputs import Format, Outputs
 
 
-def analyze(  # noqa: D417  (each option says in its help what it is)
+def analyze(
     paths: Annotated[
         list[Path],
         typer.Argument(help="Checkpoint files or model folders.", show_default=False),
@@ -78,7 +78,7 @@ def analyze(  # noqa: D417  (each option says in its help what it is)
                 device=device,
                 fast=fast,
                 seed=seed,
-                digest=outputs.any,
+                complete=outputs.any,
                 progress=progress,
             )
         reports.append(report)
@@ -93,7 +93,7 @@ def _show(report: object, *, verbose: bool, unfold: bool, no_color: bool) -> Non
     from infoflow.render.to_terminal import to_terminal
     from infoflow.report import Report
 
-    assert isinstance(report, Report)  # noqa: S101
+    assert isinstance(report, Report)
     console = standard_output(no_color=no_color)
     to_terminal(
         report,

@@ -18,10 +18,10 @@ def layers(
     """List the layers of a file, their geometry, and every tensor that is not analysed."""
     from dataclasses import asdict
 
-    from infoflow.analysis import open_subject
+    from infoflow.analysis import open_network
     from infoflow.selection import select
 
-    opened = open_subject(
+    opened = open_network(
         path,
         arch=arch,
         input_size=options.input_size(input_size),

@@ -94,7 +94,7 @@ class Outputs:
                 self._write_all(report, folder, quiet)
 
     def _folders(self, reports: Sequence[Report]) -> Iterator[Path]:
-        assert self.out is not None  # noqa: S101
+        assert self.out is not None
         if len(reports) == 1:
             yield self.out
             return

@@ -54,7 +54,7 @@ def duration(seconds: float) -> str:
     """Seconds as people say them.
 
     >>> duration(4.2), duration(80), duration(7300)
-    ('4 s', '1 min 20 s', '2 h 2 min')
+    ('4 s', '1 min 20 s', '2 h 1 min')
     """
     if seconds < 60:
         return f"{seconds:.0f} s"

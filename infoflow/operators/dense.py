@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from array_api_compat import array_namespace
-
 from infoflow.layers import Array
+from infoflow.operators.arrays import namespace
 
 
 def square_part(weight: Array) -> Array:
@@ -19,7 +18,7 @@ def completed(weight: Array) -> Array:
     N < d: [[W_sq, W_rest], [0, I]], d × d, which carries the last d − N inputs along unchanged.
     N > d: [[W_sq, 0], [W_rest, I]], N × N. Source: ENT, Theorem 3 and eq. 4.
     """
-    xp = array_namespace(weight)
+    xp = namespace(weight)
     rows, columns = weight.shape
     device = {"device": weight.device} if hasattr(weight, "device") else {}
     whole = xp.eye(max(rows, columns), dtype=weight.dtype, **device)

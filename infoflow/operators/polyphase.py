@@ -27,11 +27,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from infoflow.layers import Array
-from infoflow.operators.arrays import as_float64
+from infoflow.operators.arrays import as_float64, namespace
 from infoflow.operators.frequencies import Frequencies
 
 
@@ -100,12 +99,12 @@ class PolyphaseKernel:
 
     def with_rows_scaled(self, factors: Array) -> PolyphaseKernel:
         """Every row times its factor; ``factors`` has one number a row of the layer."""
-        xp = array_namespace(self.taps)
+        xp = namespace(self.taps)
         return replace(self, taps=self.taps * xp.reshape(factors, (1, self.groups, self.rows, 1)))
 
     def with_columns_scaled(self, factors: Array) -> PolyphaseKernel:
         """Every column times its factor; ``factors`` has one number a column channel."""
-        xp = array_namespace(self.taps)
+        xp = namespace(self.taps)
         spread = xp.repeat(xp.reshape(factors, (self.groups, -1)), len(self.phases), axis=1)
         return replace(self, taps=self.taps * xp.reshape(spread, (1, self.groups, 1, self.cols)))
 
@@ -151,7 +150,7 @@ class PolyphaseKernel:
         if not self.axes:
             return self.taps if count == 1 else self.taps.repeat(count, 0)
         angles = frequencies @ self._active_offsets.T
-        xp = array_namespace(self.taps)
+        xp = namespace(self.taps)
         flat = xp.reshape(self.taps, (len(self.offsets), -1))
         if isinstance(flat, np.ndarray):
             symbol = np.empty((count, flat.shape[1]), dtype=np.complex128)
@@ -211,7 +210,7 @@ def convolution_kernel(
     phases = list(itertools.product(*phased))
     at_offset = {offset: index for index, offset in enumerate(offsets)}
     at_phase = {phase: index for index, phase in enumerate(phases)}
-    xp = array_namespace(fine)
+    xp = namespace(fine)
     columns = int(fine.shape[1])
     device = {} if isinstance(fine, np.ndarray) else {"device": fine.device}
     taps = xp.zeros(

@@ -11,6 +11,8 @@ from infoflow.render.text import cell, number, printable, shape_text
 from infoflow.report import LayerSummary, Report
 
 FOLD_FROM = 40
+_INDEX = re.compile(r"(?<![^._])[0-9]+(?![^.])")
+"""An index of a block or module: a whole component of a name, or the digits after ``_``."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,7 @@ class Row:
 def columns(report: Report) -> list[Column]:
     """The columns that have something to show."""
     measured = {(row.measure, row.statistic) for row in report.measurements}
-    return [
-        column for column in COLUMNS if any(source in measured for source in column.sources)
-    ]
+    return [column for column in COLUMNS if any(source in measured for source in column.sources)]
 
 
 def rows(report: Report, shown: Sequence[Column], *, unfold: bool, norms: bool) -> list[Row]:
@@ -82,14 +82,24 @@ def rows(report: Report, shown: Sequence[Column], *, unfold: bool, norms: bool) 
     groups: dict[tuple[str, tuple[int, ...]], list[LayerSummary]] = {}
     folding = len(layers) > FOLD_FROM and not unfold
     for layer in layers:
-        pattern = re.sub(r"(?<![^.])\d+(?![^.])", "*", layer.name) if folding else layer.name
+        pattern = _INDEX.sub("*", layer.name) if folding else layer.name
         groups.setdefault((pattern, layer.shape), []).append(layer)
-    return [_row(report, shown, pattern, group) for (pattern, _), group in groups.items()]
+    return [_row(report, shown, group) for group in groups.values()]
 
 
-def _row(report: Report, shown: Sequence[Column], pattern: str, group: list[LayerSummary]) -> Row:
+def _common(names: Sequence[str]) -> str:
+    """The name that several share, with ``*`` for the indices in which they differ.
+
+    >>> _common(["layer1.0.conv1", "layer1.1.conv1"])
+    'layer1.*.conv1'
+    """
+    parts = [re.split(f"({_INDEX.pattern})", name) for name in names]
+    return "".join(same[0] if len(set(same)) == 1 else "*" for same in zip(*parts, strict=True))
+
+
+def _row(report: Report, shown: Sequence[Column], group: list[LayerSummary]) -> Row:
     names = tuple(layer.name for layer in group)
-    name = names[0] if len(names) == 1 else f"{pattern} ({len(names)})"
+    name = names[0] if len(names) == 1 else f"{_common(names)} ({len(names)})"
     return Row(
         name=printable(name),
         shape=shape_text(group[0].shape),

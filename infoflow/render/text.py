@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+
 from infoflow.report import Measurement, Report, Status
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 def printable(text: str) -> str:
-    """The text without what could move a cursor, reverse a line or hide: each such character
-    becomes its escape.
+    r"""The text with an escape for each character that could move a cursor or reverse a line.
 
-    >>> printable("conv\\x1b[31m")
-    'conv\\\\x1b[31m'
+    >>> printable("conv\x1b[31m")
+    'conv\\x1b[31m'
     """
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
@@ -31,8 +33,9 @@ def shortened(text: str, width: int) -> str:
 
 
 def number(value: float | None, decimals: int = 2) -> str:
-    """A number with a true minus sign; very large ones, and with two decimals or more very small
-    ones, in powers of ten.
+    """A number with a true minus sign.
+
+    Very large ones, and with two decimals or more very small ones, are in powers of ten.
 
     >>> number(-2.8119), number(12345678.0), number(0.00001), number(-0.01, 1)
     ('−2.81', '1.2e7', '1.0e−5', '0.0')
@@ -61,10 +64,10 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in per cent; 100 % and 0 % only where it is exactly so.
+    r"""A share in per cent; 100 % and 0 % only where it is exactly so.
 
     >>> percent(1.0), percent(0.99999), percent(0.123)
-    ('100\\xa0%', '99.9\\xa0%', '12.3\\xa0%')
+    ('100\xa0%', '99.9\xa0%', '12.3\xa0%')
     """
     figure = (
         f"{share:.0%}"[:-1] if share in {0.0, 1.0} else f"{min(max(share * 100, 0.1), 99.9):.1f}"

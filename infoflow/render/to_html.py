@@ -11,7 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from infoflow.render.html import colours, columns, facts, pages, profile, strip, summary
+from infoflow.render.html import colours, columns, facts, glossary, pages, profile, strip, summary
 from infoflow.render.html.words import title, visible
 from infoflow.report import Report, Status
 
@@ -30,7 +30,7 @@ def to_html(report: Report, measures: Mapping[str, Mapping[str, str]] | None = N
         A whole HTML document. Everything that comes from the file is escaped, and a content
         security policy forbids the page to load or run anything that is not in it.
     """
-    described = measures or {}
+    words = glossary.glossary(report, measures or {})
     layers, elsewhere = facts.gather(report)
     shown = columns.used_columns(layers)
     script = (_PARTS / "script.js").read_text(encoding="utf-8")
@@ -50,22 +50,23 @@ def to_html(report: Report, measures: Mapping[str, Mapping[str, str]] | None = N
             first=next(
                 (place for place, one in enumerate(shown) if one.group == columns.LAYER), None
             ),
-            pages=pages.layer_pages(layers, shown, described),
+            pages=pages.layer_pages(layers, shown, words),
             kinds=sorted({one.layer.kind for one in layers}),
             maps_left_out=sum(
                 bool({"c11", "filter-similarity"} & one.series.keys()) for one in layers
             )
             - len(mapped),
+            long=len(layers) > pages.LONG,
             maps_drawn=len(mapped),
             elsewhere=[
                 (title(name) if name else "the whole network",
-                 pages.entries(rows.values(), described, anchors=True))
+                 *pages.entries(rows.values(), words))
                 for name, rows in elsewhere.items()
             ],
             left_out=summary.left_out(report),
             shared=summary.shared_tensors(report),
             assumed=[one for one in report.coverage.with_status(Status.ANALYSED) if one.assumed],
-            measures=summary.measure_views(report, described),
+            measures=words.views,
             settings=summary.pairs(report.settings),
             light=colours.LIGHT,
             dark=colours.DARK,

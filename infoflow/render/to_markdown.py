@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from infoflow.render import table
 from infoflow.render.text import (
+    cell,
+    counted,
     coverage_sentences,
     headline,
     number,
@@ -19,8 +21,6 @@ from infoflow.report import Finding, Report, Severity, Status
 LISTED_TENSORS = 100
 """Tensors that were not analysed are listed up to this many; a job summary is cut at 1 MiB."""
 NAME_WIDTH = 80
-COLUMNS_AT = 80
-"""The columns are those of a terminal of this width."""
 NO_FINDINGS = "**No findings**"
 NAMELESS = "(no name)"
 
@@ -74,15 +74,11 @@ def _head(report: Report) -> Iterator[str]:
 def _tally(findings: Sequence[Finding]) -> str:
     counts = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
     said = [
-        _counted(count, str(severity)) if severity is not Severity.SERIOUS else f"{count} serious"
+        counted(count, str(severity)) if severity is not Severity.SERIOUS else f"{count} serious"
         for severity, count in counts.items()
         if count
     ]
-    return f"**{_counted(len(findings), 'finding')}**: {', '.join(said)}" if said else NO_FINDINGS
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"**{counted(len(findings), 'finding')}**: {', '.join(said)}" if said else NO_FINDINGS
 
 
 def _findings(report: Report) -> Iterator[str]:
@@ -108,27 +104,67 @@ def _finding(finding: Finding) -> str:
     return f"- {_MARKS[finding.severity]} **{finding.severity}**: {words}{figure}"
 
 
+@dataclass(frozen=True)
+class _Column:
+    """A column of numbers; the first source that a layer has a row for fills the cell."""
+
+    heading: str
+    sources: tuple[tuple[str, str], ...]
+    decimals: int = 1
+
+
+# Of a slice first, then of the whole layer: the two do not compare.
+_COLUMNS = (
+    _Column("mean log|c₁₁| a slice", (("entropy-change.c11", "mean"),), 2),
+    _Column("random z", (("random-twin.z-mean", "value"),)),
+    _Column(
+        "block c₁₁ or log|det|",
+        (("entropy-change.block-c11", "value"), ("entropy-change.logdet", "value")),
+    ),
+    _Column("log-volume", (("log-volume.density", "value"), ("log-volume", "value"))),
+)
+
+
 def _layers(report: Report) -> Iterator[str]:
-    columns = table.columns(report, COLUMNS_AT)
-    rows = table.rows(report, columns, unfold=True, norms=False)
-    if not rows:
+    layers = [layer for layer in report.layers if layer.kind != "normalisation"] or report.layers
+    if not layers:
         return
-    headings = [escaped(_on_one_line(column.heading)) for column in columns]
     yield "### Layers"
     yield ""
-    yield _line(["layer", "shape", *headings, "rank"])
-    yield _line([":---", ":---", *["---:"] * (len(columns) + 1)])
-    for row in rows:
-        name = escaped(shortened(row.name, NAME_WIDTH)) or NAMELESS
-        yield _line([name, row.shape, *row.cells, row.rank])
+    yield _line(["layer", "shape", *(escaped(column.heading) for column in _COLUMNS), "rank"])
+    yield _line([":---", ":---", *["---:"] * (len(_COLUMNS) + 1)])
+    for layer in layers:
+        numbers = [_cell(report, layer.name, column) for column in _COLUMNS]
+        shape, rank = shape_text(layer.shape), _rank(report, layer.name)
+        yield _line([_name(layer.name), shape, *numbers, rank])
     yield ""
     yield escaped(
-        "Nats. Left: of one filter slice (mean of log|c₁₁| over the layer, and its distance from a "
-        "random layer in standard errors). Right: of the whole layer, a position of its output "
-        "(block c₁₁ or, for dense layers, log|det W_sq|; log-volume). −∞: an exact zero or a lost "
+        "Nats. Of a slice: log|c₁₁|, its mean over the layer's filter slices, and its distance "
+        "from a random layer in standard errors. Of the whole layer, a position of its output: "
+        "block c₁₁ (of dense layers log|det W_sq|) and log-volume. −∞: an exact zero or a lost "
         "rank."
     )
+    norms = len(report.layers) - len(layers)
+    if norms:
+        yield ""
+        yield f"{counted(norms, 'normalisation layer')} not listed."
     yield ""
+
+
+def _cell(report: Report, name: str, column: _Column) -> str:
+    found = (report.row(name, measure, statistic) for measure, statistic in column.sources)
+    return cell(next((row for row in found if row is not None), None), column.decimals)
+
+
+def _rank(report: Report, name: str) -> str:
+    rank, full = report.row(name, "rank"), report.row(name, "rank", "full")
+    if rank is None or full is None or rank.value is None or full.value is None:
+        return cell(rank, 0)
+    return f"{rank.value:.0f}/{full.value:.0f}"
+
+
+def _name(name: str) -> str:
+    return escaped(shortened(printable(name), NAME_WIDTH)) or NAMELESS
 
 
 def _coverage(report: Report) -> Iterator[str]:
@@ -143,24 +179,18 @@ def _coverage(report: Report) -> Iterator[str]:
     left = [record for status in order for record in report.coverage.with_status(status)]
     if not left:
         return
-    yield f"<details><summary>Not analysed: {_counted(len(left), 'tensor')}</summary>"
+    yield f"<details><summary>Not analysed: {counted(len(left), 'tensor')}</summary>"
     yield ""
     yield _line(["tensor", "shape", "status", "reason"])
     yield _line([":---"] * 4)
     for record in left[:LISTED_TENSORS]:
         shape = shape_text(record.shape)
-        name = escaped(shortened(printable(record.name), NAME_WIDTH)) or NAMELESS
-        yield _line([name, shape, str(record.status), escaped(record.reason)])
+        yield _line([_name(record.name), shape, str(record.status), escaped(record.reason)])
     if len(left) > LISTED_TENSORS:
         yield ""
         yield f"and {len(left) - LISTED_TENSORS:,} more"
     yield ""
     yield "</details>"
-
-
-def _on_one_line(heading: str) -> str:
-    """A two-line heading on one; a word broken at its hyphen is whole again."""
-    return heading.replace("-\n", "-").replace("\n", " ")
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -105,9 +105,7 @@ def _layers(report: Report, width: int, verbose: bool, unfold: bool) -> Table:
         bar = column.of_layer and not any(c.of_layer for c in shown[: shown.index(column)])
         if bar:
             table.add_column("", width=1, no_wrap=True, style="dim")
-        table.add_column(
-            column.heading, justify=column.justify, no_wrap=True, vertical="bottom"
-        )
+        table.add_column(column.heading, justify=column.justify, no_wrap=True, vertical="bottom")
     styles = _styles(report)
     for index, line in enumerate(lines):
         cells: list[Text] = []
@@ -121,9 +119,7 @@ def _layers(report: Report, width: int, verbose: bool, unfold: bool) -> Table:
     return table
 
 
-def _shown(
-    columns: Sequence[layer_table.Column], lines: Sequence[layer_table.Row]
-) -> list[_Shown]:
+def _shown(columns: Sequence[layer_table.Column], lines: Sequence[layer_table.Row]) -> list[_Shown]:
     """Every column there is something for, the layer's name first."""
     shown = [
         _Shown(-1, "layer", [Text(line.name) for line in lines], "left"),

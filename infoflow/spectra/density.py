@@ -68,7 +68,7 @@ def log_volume_density(
 ) -> Density:
     """Density of a layer's log-volume; exact for a dense layer or a 1 × 1 convolution.
 
-    Pilot shifts of grids doubled from 2 predict the size at which the mean of 8 shifts has a half
+    Pilot shifts of grids doubled from 1 predict the size at which the mean of 8 shifts has a half
     width within 1e-3 nats a channel (1e-2 in fast mode); then mean and t interval of 8 *fresh*
     shifts: reporting the draws that stopped the doubling covers too rarely.
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from array_api_compat import array_namespace, is_torch_array
 from numpy.typing import NDArray
 
 from infoflow.layers import Array
-from infoflow.operators.arrays import as_numpy, log_abs_det
+from infoflow.operators.arrays import as_numpy, is_torch, log_abs_det, namespace
 from infoflow.operators.frequencies import Frequencies
 from infoflow.operators.polyphase import PolyphaseKernel
 
@@ -41,7 +40,7 @@ def log_volumes(symbols: Array, way: str) -> Array:
     Hermitian Gram matrix. ``QR``: Σ log|r_ii|. Rank loss gives −∞ or rounding noise: settle the
     rank first (methods.md §2.4).
     """
-    xp = array_namespace(symbols)
+    xp = namespace(symbols)
     if way == "norm":
         squares = (
             xp.real(symbols) ** 2 if symbols.dtype == xp.float64 else _squared_modulus(symbols)
@@ -71,8 +70,8 @@ def singular_values(symbols: Array) -> NDArray[np.float64]:
 
     From SVDs (values only). torch's batched ``svdvals`` is right on the CPU too.
     """
-    if is_torch_array(symbols):
-        return as_numpy(array_namespace(symbols).linalg.svdvals(symbols))
+    if is_torch(symbols):
+        return as_numpy(namespace(symbols).linalg.svdvals(symbols))
     return np.asarray(np.linalg.svd(symbols, compute_uv=False))
 
 
@@ -82,7 +81,7 @@ def gram_singular_values(symbols: Array) -> NDArray[np.float64]:
     Several times quicker than an SVD on large matrices; right to κ²·1e-16 in the smallest. Values
     that rounding made negative are returned as 0: the caller checks the condition number.
     """
-    xp = array_namespace(symbols)
+    xp = namespace(symbols)
     values = as_numpy(xp.linalg.eigvalsh(gram(symbols)))[..., ::-1]
     return np.asarray(np.sqrt(np.maximum(values, 0.0)))
 
@@ -104,17 +103,17 @@ def _chunks(kernel: PolyphaseKernel, frequencies: Frequencies) -> Iterator[Frequ
 
 
 def _adjoint(matrices: Array) -> Array:
-    xp = array_namespace(matrices)
+    xp = namespace(matrices)
     transposed = xp.matrix_transpose(matrices)
     return transposed if matrices.dtype == xp.float64 else xp.conj(transposed)
 
 
 def _squared_modulus(values: Array) -> Array:
-    xp = array_namespace(values)
+    xp = namespace(values)
     return xp.real(values) ** 2 + xp.imag(values) ** 2
 
 
 def _triangular(tall: Array) -> Array:
-    if is_torch_array(tall):
-        return array_namespace(tall).linalg.qr(tall).R
+    if is_torch(tall):
+        return namespace(tall).linalg.qr(tall).R
     return np.linalg.qr(tall, mode="r")

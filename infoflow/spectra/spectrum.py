@@ -17,7 +17,7 @@ from infoflow.spectra.log_volume import (
     singular_values,
 )
 
-SVD_LIMIT = 96
+SVD_LIMIT = 48
 """Smaller side up to which an SVD costs no more than the Gram matrix's eigenvalues."""
 
 GRID, FAST_GRID = 8, 4

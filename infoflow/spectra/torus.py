@@ -56,8 +56,9 @@ def torus_mean(
     fresh = _shift_means(function, kernel, n, SHIFTS, generator)
     half = STUDENT * _spread(fresh) / math.sqrt(SHIFTS)
     side = " × ".join([str(n)] * axes)
-    method = f"mean and 95 % t interval of {SHIFTS} random shifts of a {side} frequency grid"
-    return Estimate(fresh.mean(axis=0), half, n, SHIFTS, method, half > 3 * tolerance)
+    points = f"random shifts of a {side} frequency grid" if n > 1 else "random frequencies"
+    method = f"mean and 95 % t interval of {SHIFTS} {points}"
+    return Estimate(fresh.mean(axis=0), half, n, SHIFTS, method, half > 2 * tolerance)
 
 
 def _grid_size(
@@ -65,7 +66,7 @@ def _grid_size(
 ) -> int:
     """Frequencies along an axis for which 8 shifts are predicted to be within the tolerance.
 
-    Pilot shifts at n = 2, 4, 8, … tell the spread s(n) of the grid means. For a square symbol
+    Pilot shifts at n = 1, 2, 4, … tell the spread s(n) of the grid means. For a square symbol
     log|det| has logarithmic poles at isolated points of two axes (Fourier coefficients like
     |h|⁻²), and s(n) falls like n⁻²; like n⁻¹ at least on one axis; and much faster where the
     symbol is not square and generically never loses rank. The size wanted follows from s(n).
@@ -74,7 +75,7 @@ def _grid_size(
     axes = len(kernel.axes)
     power = min(axes, 2) if kernel.rows == kernel.cols else 4
     most = max(int(round(math.exp(math.log(MOST) / axes), 6)), 2)
-    n, before = 2, math.nan
+    n, before = 1, math.nan
     while True:
         spread = _spread(_shift_means(function, kernel, n, SHIFTS, generator))
         # Two levels tell more than one; brought to this n by the same law.
@@ -82,8 +83,8 @@ def _grid_size(
         predicted = pooled * STUDENT / math.sqrt(SHIFTS)
         growth = float((predicted / tolerance) ** (1 / power))
         wanted = math.ceil(n * growth)
-        if wanted <= 0.75 * n**2 or 2 * n > most:
-            return min(max(wanted, 2), most)
+        if wanted <= max(0.75 * n**2, 1) or 2 * n > most:
+            return min(max(wanted, 1), most)
         n, before = 2 * n, spread / 2**power
 
 

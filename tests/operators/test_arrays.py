@@ -11,7 +11,8 @@ def test_unaligned_memory_is_copied() -> None:
     view = raw[1:].view(np.float64).reshape(2, 3)
     assert not view.flags.aligned
     array = as_float64(view)
-    assert array.flags.aligned and array.flags.c_contiguous
+    assert array.flags.aligned
+    assert array.flags.c_contiguous
     aligned = np.zeros((2, 3))
     assert as_float64(aligned) is aligned
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.naive import CONVOLUTIONS, Convolution, circulant
 
 from infoflow.operators.frequencies import symmetric_grid
 from infoflow.operators.polyphase import PolyphaseKernel, convolution_kernel, dense_kernel
+from tests.naive import CONVOLUTIONS, Convolution, circulant
 
 
 def kernel_of(layer: Convolution) -> PolyphaseKernel:
@@ -58,9 +58,7 @@ def test_the_corner_is_the_symbol_at_the_origin() -> None:
 
 
 def test_channels_have_their_names() -> None:
-    kernel = convolution_kernel(
-        np.ones((6, 2, 3, 3)), stride=(2, 1), dilation=(1, 1), groups=3
-    )
+    kernel = convolution_kernel(np.ones((6, 2, 3, 3)), stride=(2, 1), dilation=(1, 1), groups=3)
     assert (kernel.groups, kernel.rows, kernel.cols) == (3, 2, 4)
     assert [kernel.row_channel(2, row) for row in range(2)] == [4, 5]
     assert [kernel.column_channel(1, column) for column in range(4)] == [2, 2, 3, 3]

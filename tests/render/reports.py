@@ -7,7 +7,7 @@ so that boxes, outliers, spectra and maps look as they do in an analysis.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -406,8 +406,8 @@ def _spectral_rows(name: str, flat: Floats) -> list[Measurement]:
 def _convolution_series(name: str, weight: Floats) -> list[Series]:
     corner = weight[:, :, 0, 0]
     finite = np.log(np.abs(corner[corner != 0]))
-    logs = [None if c == 0 else math.log(abs(c)) for c in corner.ravel()]
-    found = [Series(name, "c11", "nats", corner.shape, tuple(logs))]
+    with np.errstate(divide="ignore"):
+        found = [_map(name, "c11", "nats", np.log(np.abs(corner)), np.mean)]
     if finite.size:
         q1, q3 = np.quantile(finite, (0.25, 0.75))
         fence = 1.5 * (q3 - q1)
@@ -420,11 +420,18 @@ def _convolution_series(name: str, weight: Floats) -> list[Series]:
     norms = np.sqrt((flat**2).sum(1))
     found.append(Series(name, "filter-norms", "norm", norms.shape, tuple(norms.tolist())))
     unit = np.divide(flat, norms[:, None], out=np.zeros_like(flat), where=norms[:, None] > 0)
-    cosine = unit @ unit.T
-    found.append(
-        Series(name, "filter-similarity", "cosine", cosine.shape, tuple(cosine.ravel().tolist()))
-    )
+    found.append(_map(name, "filter-similarity", "cosine", unit @ unit.T, np.max))
     return [*found, *_dense_series(name, flat)]
+
+
+def _map(
+    name: str, kind: str, unit: str, cells: Floats, aggregate: Callable[[Floats], np.floating]
+) -> Series:
+    """The cells, aggregated to at most 64 × 64; −∞ becomes None."""
+    rows, columns = (np.array_split(np.arange(n), min(n, 64)) for n in cells.shape)
+    small = [float(aggregate(cells[np.ix_(i, j)])) for i in rows for j in columns]
+    values = tuple(None if math.isinf(value) else value for value in small)
+    return Series(name, kind, unit, (len(rows), len(columns)), values)
 
 
 def _dense_series(name: str, flat: Floats) -> list[Series]:

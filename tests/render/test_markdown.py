@@ -82,8 +82,8 @@ def test_head_findings_table_and_coverage():
     assert text.index("**serious**") < text.index("**warning**") < text.index("**note**")
     table = cells(text)
     assert table[0] == [
-        "layer", "shape", "log|c₁₁| a slice", "random z", "block c₁₁ log|det|", "log-volume",
-        "rank",
+        "layer", "shape", "mean log|c₁₁| a slice", "random z", "block c₁₁ or log|det|",
+        "log-volume", "rank",
     ]  # fmt: skip
     rows = {row[0]: row for row in table[1:]}
     linear = [layer for layer in report.layers if layer.kind != "normalisation"]

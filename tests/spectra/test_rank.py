@@ -81,7 +81,9 @@ SHAPES: list[tuple[tuple[int, ...], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("plant", "field", "names"), PLANTED, ids=lambda v: getattr(v, "__name__", ""))
+@pytest.mark.parametrize(
+    ("plant", "field", "names"), PLANTED, ids=lambda v: getattr(v, "__name__", "")
+)
 @pytest.mark.parametrize(("shape", "geometry"), SHAPES, ids=str)
 @pytest.mark.parametrize("side", ["rows", "columns"])
 def test_planted_channels_are_named(
@@ -95,6 +97,8 @@ def test_planted_channels_are_named(
     weight = gaussian(*shape)
     if side == "columns" and shape[1] < 8:
         pytest.skip("too few columns to plant in")
+    if side == "columns" and "groups" in geometry:
+        pytest.skip("a column of the stored weight is one of every group")
     plant(weight if side == "rows" else np.moveaxis(weight, 1, 0))
     kernel = kernel_of(weight, **geometry)
     rank = rank_of(kernel)
@@ -203,10 +207,11 @@ def test_a_missing_phase_is_told_apart_from_a_missing_channel() -> None:
 
 def test_the_gap_is_seen() -> None:
     weight = gaussian(16, 16).astype(np.float64)
-    weight[3] = weight[1] + weight[2] + 1e-9 * gaussian(16)
+    weight[3] = weight[1] + weight[2] + 1e-9 * gaussian(16, seed=9)
     rank = rank_of(kernel_of(weight))
     assert rank.rank == 15
-    assert rank.gap is not None and rank.gap > 1e5
+    assert rank.gap is not None
+    assert rank.gap > 1e5
     assert rank_of(kernel_of(weight), dtype="float64").is_full
 
 
@@ -267,7 +272,9 @@ def test_large_layers_go_by_the_gram_matrix() -> None:
 def test_many_names_are_cut() -> None:
     weight = gaussian(30, 30)
     weight[:20] = 0
-    assert "(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 8 more)" in rank_of(kernel_of(weight)).sentence
+    assert (
+        "(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 8 more)" in rank_of(kernel_of(weight)).sentence
+    )
 
 
 def test_one_input_channel_makes_no_copies() -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import is_torch_array
+
+from infoflow.operators.arrays import is_torch
 
 Array = Any
 
@@ -45,14 +46,12 @@ class LogDeterminant:
 
 def on_accelerator(array: Array) -> bool:
     """Whether the array is a torch tensor outside the computer's memory."""
-    return (
-        not isinstance(array, np.ndarray) and is_torch_array(array) and array.device.type != "cpu"
-    )
+    return not isinstance(array, np.ndarray) and is_torch(array) and array.device.type != "cpu"
 
 
 def to_numpy(array: Array) -> np.ndarray[Any, Any]:
     """The array as float64 in the computer's memory, wherever it is."""
-    if not isinstance(array, np.ndarray) and is_torch_array(array):
+    if not isinstance(array, np.ndarray) and is_torch(array):
         array = array.detach().cpu().double().numpy()
     return np.asarray(array, dtype=np.float64)
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_numpy_array
+
+from infoflow.operators.arrays import namespace
 
 if TYPE_CHECKING:
     from infoflow.layers import Layer
@@ -52,7 +53,7 @@ def filter_array(layer: Layer) -> Array:
     """The weight as ``(groups, filters, channels, taps)``, in its stored type."""
     weight = layer.weight
     groups = layer.geometry.groups if layer.geometry else 1
-    xp = array_namespace(weight)
+    xp = namespace(weight)
     first, second, *kernel = weight.shape
     taps = math.prod(kernel)
     if layer.kind == "transposed convolution":
@@ -69,9 +70,9 @@ def filter_facts(layer: Layer) -> FilterFacts:
     its largest magnitude before its squares are taken, so that none overflows or vanishes.
     """
     filters = filter_array(layer)
-    xp = array_namespace(filters)
+    xp = namespace(filters)
     groups, rows, channels, taps = filters.shape
-    directions = xp.asarray(_directions(channels * taps), device=device(filters))
+    directions = xp.asarray(_directions(channels * taps), device=filters.device)
     norms = np.zeros((groups, rows))
     sketch = np.zeros((groups, rows, _DIRECTIONS))
     largest_of_input = np.zeros((groups, channels))
@@ -119,7 +120,7 @@ def _directions(length: int) -> Floats:
 
 def on_host(values: Array) -> np.ndarray[Any, Any]:
     """The values as a numpy array, copied from the device where they are on one."""
-    if is_numpy_array(values):
+    if isinstance(values, np.ndarray):
         return np.asarray(values)
     return np.asarray(values.cpu().numpy())
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from infoflow.layers import Normalisation
 from infoflow.measures.weights.subject import Subject
+from infoflow.operators.arrays import namespace
 from infoflow.report import Measurement
 from infoflow.spectra import Density, generic_rank, log_volume_density
 from infoflow.spectra.rank import machine_epsilon
@@ -50,7 +50,7 @@ def folded_density(subject: Subject, scale: NDArray[np.float64]) -> Density:
     if additive and density.value is not None:
         repeated = len(kernel.phases) if kernel.transposed else 1
         return _moved(density, repeated * float(np.sum(np.log(size))))
-    xp = array_namespace(kernel.taps)
+    xp = namespace(kernel.taps)
     device = {} if isinstance(kernel.taps, np.ndarray) else {"device": kernel.taps.device}
     array = xp.asarray(scale, **device)
     scaled = (

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
 
 from infoflow.measures.measure import Measure
+from infoflow.operators.arrays import namespace
 from infoflow.report import MINUS_INFINITY, Measurement
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def root_mean_square(weight: Array) -> float:
     size = math.prod(weight.shape)
     if not size:
         raise ValueError("an empty weight has no mean square")
-    if not is_numpy_array(weight):
-        xp = array_namespace(weight)
+    if not isinstance(weight, np.ndarray):
+        xp = namespace(weight)
         largest = float(xp.max(xp.abs(weight)))
         return largest * math.sqrt(float(xp.mean((weight / largest) ** 2))) if largest else 0.0
     flat = weight.ravel(order="K")

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
 
 from infoflow.measures.measure import Measure
+from infoflow.operators.arrays import namespace
 from infoflow.report import Measurement
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def count_zeros(weight: Array) -> int:
     Returns:
         The count. A NaN is not zero.
     """
-    if not is_numpy_array(weight):
-        xp = array_namespace(weight)
+    if not isinstance(weight, np.ndarray):
+        xp = namespace(weight)
         return int(xp.sum(xp.astype(weight == 0, xp.int64)))
     return sum(_zeros_of_block(block) for block in _blocks(weight))
 
@@ -53,8 +53,8 @@ def count_non_finite(weight: Array) -> int:
     Returns:
         The count; 0 for integers.
     """
-    if not is_numpy_array(weight):
-        xp = array_namespace(weight)
+    if not isinstance(weight, np.ndarray):
+        xp = namespace(weight)
         return int(xp.sum(xp.astype(~xp.isfinite(weight), xp.int64)))
     # The proof by dot product overflows where a weight is huge; that is its answer, no fault.
     with np.errstate(all="ignore"):

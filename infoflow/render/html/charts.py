@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
-from infoflow.render.html.svg import Scale, join, point, power_text, spanning, tag, tick_text, tooltip
+from infoflow.render.html.svg import (
+    Scale,
+    join,
+    point,
+    power_text,
+    spanning,
+    tag,
+    tick_text,
+    tooltip,
+)
 from infoflow.render.html.words import figure, fixed
 from infoflow.report import Measurement, Series
 
@@ -17,9 +27,12 @@ Row = Callable[[str, str], Measurement | None]
 
 WIDTH, HEIGHT = 340, 176
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 34
-POINTS = 72
+POINTS = 60
 """Of a drawn curve, at most: a pixel row has no use for more."""
 
+
+COLUMNS = 64
+"""Bars of a chart of norms; where there are more filters, a bar spans several."""
 
 NEGLIGIBLE = 1e-8
 """Of the largest singular value: what lies below is rounding, and would flatten the rest."""
@@ -51,13 +64,8 @@ def sparkline(series: Series) -> Markup:
     tallest = max((number for _, number in counted), default=0.0)
     if not tallest:
         return Markup("")
-    width = 96 / len(counted)
-    steps = "".join(
-        f"M{point(index * width)} 20v{point(-max(19 * number / tallest, 1))}"
-        for index, (_, number) in enumerate(counted)
-        if number
-    )
-    return tag("path", d=steps, stroke_width=max(width * 0.76, 0.8))
+    tops = [max(20 * number / tallest, 1.0) if number else 0.0 for _, number in counted]
+    return _skyline(tops, 0.0, 96.0, Scale(0.0, 20.0, 21.0, 1.0))
 
 
 def histogram(series: Series, row: Row) -> Chart | None:
@@ -69,9 +77,8 @@ def histogram(series: Series, row: Row) -> Chart | None:
     end = counted[-1][0] + step
     x = Scale(counted[0][0], end, LEFT, WIDTH - RIGHT)
     y = Scale(0.0, max(number for _, number in counted) * 1.05 or 1.0, HEIGHT - BOTTOM, TOP)
-    wide = max(x(step) - x(0.0) - 0.6, 0.6)
-    tops = ((edge + step / 2, number) for edge, number in counted if number)
-    parts = [_grid(y), _stems(x, y, tops, wide), _below(x, f"log|c₁₁|, {series.unit}")]
+    skyline = _skyline([number for _, number in counted], x.start, x.stop, y)
+    parts = [_grid(y), skyline, _below(x, f"log|c₁₁|, {series.unit}")]
     low, high = (
         _value(row, "random-twin.c11", "expected-q1"),
         _value(row, "random-twin.c11", "expected-q3"),
@@ -85,7 +92,7 @@ def histogram(series: Series, row: Row) -> Chart | None:
     if mean is not None and x.holds(mean):
         parts.append(tag("line", tooltip([f"mean {figure(mean)}"]), class_="mean", x1=x(mean),
                          x2=x(mean), y1=TOP, y2=y(0)))  # fmt: skip
-    group = max(1, math.ceil(len(counted) / 10))
+    group = max(1, math.ceil(len(counted) / 8))
     table = tuple(
         (
             f"{fixed(counted[start][0], 2)} … "
@@ -94,8 +101,8 @@ def histogram(series: Series, row: Row) -> Chart | None:
         )
         for start in range(0, len(counted), group)
     )
-    caption = "Slices by log|c₁₁|; line: mean, band: the random twin's middle half"
-    return Chart(caption, _frame(parts, caption), (series.unit, "slices"), table, series.note)
+    caption = "Slices by log|c₁₁|; line: mean, band: random twin"
+    return Chart(caption, _frame(parts, caption), (series.unit, "slices"), table)
 
 
 def spectrum(series: Series) -> Chart | None:
@@ -119,16 +126,16 @@ def spectrum(series: Series) -> Chart | None:
     parts.append(_text("singular values, largest first", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6))
     parts.append(_text("1", LEFT, HEIGHT - BOTTOM + 14))
     last = f"{len(values)}"
-    parts.append(_text(last, WIDTH - RIGHT, HEIGHT - BOTTOM + 14, "end"))
-    caption = "Singular values" + (", logarithmic" if logarithmic else "")
+    parts.append(_text(last, WIDTH - RIGHT, HEIGHT - BOTTOM + 14, "e"))
+    caption = f"Singular values{f' ({series.note})' if series.note else ''}"
+    caption += ", logarithmic" if logarithmic else ""
     if zeros and logarithmic:
         caption += f"; {zeros} zero or below 10⁻⁸ of the largest, not drawn"
     return Chart(
         caption,
         _frame(parts, caption),
         ("place", series.unit),
-        tuple((str(index + 1), figure(values[index])) for index in _places(len(values), 9)),
-        series.note,
+        tuple((str(index + 1), figure(values[index])) for index in _places(len(values), 7)),
     )
 
 
@@ -139,19 +146,21 @@ def norms(series: Series) -> Chart | None:
         return None
     x = Scale(-0.5, len(values) - 0.5, LEFT, WIDTH - RIGHT)
     y = Scale(0.0, max(values) * 1.05 or 1.0, HEIGHT - BOTTOM, TOP)
-    width = max((x(1) - x(0)) * 0.7, 0.5)
     parts = [
         _grid(y),
-        _stems(x, y, enumerate(values), width),
+        _band(values, x.start, x.stop, y),
         _text("filters, in the file's order", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6),
         _text("0", x(0), HEIGHT - BOTTOM + 14),
-        _text(str(len(values) - 1), x(len(values) - 1), HEIGHT - BOTTOM + 14, "end"),
+        _text(str(len(values) - 1), x(len(values) - 1), HEIGHT - BOTTOM + 14, "e"),
     ]
     order = sorted(range(len(values)), key=values.__getitem__)
-    table = [("least", str(index), figure(values[index])) for index in order[:3]]
-    table += [("greatest", str(index), figure(values[index])) for index in order[:-4:-1]]
+    table = [("least", str(index), figure(values[index])) for index in order[:2]]
+    table += [("greatest", str(index), figure(values[index])) for index in order[:-3:-1]]
     caption = "Norm of each filter"
-    return Chart(caption, _frame(parts, caption), ("", "filter", "norm"), tuple(table), series.note)
+    if len(values) > COLUMNS:
+        caption = "Norms of the filters, least to greatest of a few neighbours"
+    head = ("which", "filter", "norm")
+    return Chart(caption, _frame(parts, caption), head, tuple(table), series.note)
 
 
 def _value(row: Row, measure: str, statistic: str) -> float | None:
@@ -171,15 +180,33 @@ def _thinned(values: Sequence[float]) -> list[tuple[int, float]]:
 
 
 def _curve(places: Sequence[tuple[float, float]]) -> Markup:
-    line = "M" + "L".join(f"{point(x)} {point(y)}" for x, y in places)
-    return tag("path", d=line + ("h0.1" if len(places) == 1 else ""), class_="curve")
+    """A line through the places, as steps in half pixels: short to write."""
+    whole = [(round(2 * x), round(2 * y)) for x, y in places]
+    steps = "".join(f"l{here[0] - last[0]} {here[1] - last[1]}" for last, here in pairwise(whole))
+    start = f"M{whole[0][0]} {whole[0][1]}"
+    return tag("path", d=start + (steps or "h1"), class_="curve", transform="scale(.5)")
 
 
-def _stems(x: Scale, y: Scale, tops: Iterable[tuple[float, float]], width: float) -> Markup:
-    """Bars from the floor, all in one path."""
-    floor = point(y(0.0))
-    lines = "".join(f"M{point(x(place))} {floor}V{point(y(top))}" for place, top in tops)
-    return tag("path", d=lines, class_="stems", stroke_width=width)
+def _skyline(tops: Sequence[float], start: float, stop: float, y: Scale) -> Markup:
+    """Bars side by side as one area, in units of a bar and of a pixel: short to write."""
+    floor = y(0.0)
+    outline = "".join(f"V{round(floor - y(top))}h1" for top in tops)
+    wide = (stop - start) / len(tops)
+    turn = f"translate({point(start)} {point(floor)}) scale({wide:.4f} -1)"
+    return tag("path", d=f"M0 0{outline}V0z", class_="bars", transform=turn)
+
+
+def _band(values: Sequence[float], start: float, stop: float, y: Scale) -> Markup:
+    """Bars, or for many values a band from least to greatest of neighbours: extremes stay."""
+    if len(values) <= COLUMNS:
+        return _skyline(values, start, stop, y)
+    edges = [round(place * len(values) / COLUMNS) for place in range(COLUMNS + 1)]
+    groups = [values[first:last] for first, last in pairwise(edges)]
+    floor, wide = y(0.0), (stop - start) / COLUMNS
+    ends = [(round(floor - y(min(group))), round(floor - y(max(group)))) for group in groups]
+    bars = "".join(f"M{place} {low}V{max(high, low + 1)}" for place, (low, high) in enumerate(ends))
+    turn = f"translate({point(start + wide / 2)} {point(floor)}) scale({wide:.4f} -1)"
+    return tag("path", d=bars, class_="stems", transform=turn)
 
 
 def _grid(y: Scale, *, powers: bool = False) -> Markup:
@@ -190,17 +217,19 @@ def _grid(y: Scale, *, powers: bool = False) -> Markup:
         place = y(tick)
         label = power_text(tick) if powers else tick_text(tick)
         lines += f"M{LEFT} {point(place)}H{WIDTH - RIGHT}"
-        marks.append(_text(label, LEFT - 6, place + 3.5, "end"))
-    return join([tag("path", d=lines, class_="grid"), *marks])
+        marks.append(tag("text", label, y=float(place)))
+    labels = tag("g", join(marks), class_="e", transform=f"translate({LEFT - 6} 3.5)")
+    return join([tag("path", d=lines, class_="grid"), labels])
 
 
 def _below(x: Scale, label: str) -> Markup:
-    marks = [_text(tick_text(tick), x(tick), HEIGHT - BOTTOM + 14) for tick in x.ticks(5)]
-    return join([*marks, _text(label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6)])
+    marks = join(tag("text", tick_text(tick), x=float(x(tick))) for tick in x.ticks(5))
+    row = tag("g", marks, transform=f"translate(0 {HEIGHT - BOTTOM + 14})")
+    return join([row, _text(label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6)])
 
 
 def _text(words: str, x: float, y: float, anchor: str | None = None) -> Markup:
-    return tag("text", words, x=float(x), y=float(y), text_anchor=anchor)
+    return tag("text", words, x=float(x), y=float(y), class_=anchor)
 
 
 def _frame(parts: Sequence[Markup], label: str) -> Markup:

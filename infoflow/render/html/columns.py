@@ -12,7 +12,7 @@ from infoflow.report import Measurement
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell shows, its tooltip, and the number it sorts by (a text that script reads)."""
+    """What a cell shows, its tooltip, and the number it sorts by where the text is none."""
 
     text: str
     title: str = ""
@@ -55,18 +55,15 @@ def of_row(row: Measurement | None, decimals: int, *, signed: bool = False) -> C
     if row is None:
         return EMPTY
     if row.is_minus_infinity:
-        return Cell("−∞", row.note, "-Infinity", "gone")
+        return Cell("−∞", row.note, "-Infinity", "lost")
     if row.value is None:
         return Cell("—", row.note)
     small = row.value != 0 and abs(row.value) < 0.5 * 10**-decimals
     text = figure(row.value, 2) if small else fixed(row.value, decimals, signed=signed)
-    facts = [f"{figure(row.low)} … {figure(row.high)}"] if _has_interval(row) else []
-    hint = " · ".join([*facts, row.note] if row.note else facts)
-    return Cell(text, hint, f"{row.value:.6g}")
-
-
-def _has_interval(row: Measurement) -> bool:
-    return row.low is not None and row.high is not None
+    hint = row.note
+    if row.low is not None and row.high is not None:
+        hint = f"{figure(row.low)} … {figure(row.high)} {hint}".strip()
+    return Cell(text, hint, f"{row.value:.6g}" if "×" in text else "")
 
 
 def _corner(facts: Facts) -> Cell:
@@ -79,9 +76,9 @@ def _zeros(facts: Facts) -> Cell:
         return EMPTY
     count = facts.value("entropy-change.c11", "count")
     if row.value == 0:
-        return Cell("0", "", "0", "quiet")
+        return Cell("0", "", "", "quiet")
     words = "all" if row.value == count else fixed(row.value, 0)
-    return Cell(words, f"of {fixed(count, 0)} slices" if count else "", f"{row.value:g}", "gone")
+    return Cell(words, f"of {fixed(count, 0)} slices" if count else "", f"{row.value:g}", "lost")
 
 
 def _twin(facts: Facts) -> Cell:
@@ -109,7 +106,7 @@ def _rank(facts: Facts) -> Cell:
     text = fixed(row.value, 0) + (f"/{fixed(full, 0)}" if full is not None else "")
     lost = full is not None and row.value < full
     share = row.value / full if full else row.value
-    return Cell(text, row.note, f"{share:.6g}", "gone" if lost else "")
+    return Cell(text, row.note, f"{share:.6g}", "lost" if lost else "")
 
 
 def _stable(facts: Facts) -> Cell:

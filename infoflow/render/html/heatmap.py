@@ -10,8 +10,9 @@ from infoflow.render.html.png import address, png
 from infoflow.render.html.svg import tick_text
 from infoflow.report import Series
 
-LEVELS = 40
-"""Shades of a map: more than an eye tells apart, few enough to pack well."""
+FINE, COARSE = 32, 12
+"""Shades of a map: as many as an eye tells apart, or in a long network as many as a small file
+allows."""
 
 SIDE = 232
 """Pixels of a map's longer side on the page, at most."""
@@ -48,7 +49,7 @@ class HeatMap:
     note: str
 
 
-def corner_map(series: Series) -> HeatMap | None:
+def corner_map(series: Series, shades: int = FINE) -> HeatMap | None:
     """log|c₁₁| of every slice; the scale spans the bulk, and what lies beyond takes its ends."""
     finite = sorted(value for value in series.values if value is not None)
     if not _drawable(series):
@@ -57,26 +58,29 @@ def corner_map(series: Series) -> HeatMap | None:
     return _draw(
         series,
         title="log|c₁₁| of each slice",
-        axes="rows: output channels, columns: input channels",
+        axes="output channels down, input channels across",
         stops=("cividis", CIVIDIS),
         span=(low, high),
         labels=(("≤ " if below else "") + tick_text(low), f"{tick_text(high)} {series.unit}"),
         values=series.values,
+        shades=shades,
     )
 
 
-def similarity_map(series: Series) -> HeatMap | None:
+def similarity_map(series: Series, filters: int, shades: int = FINE) -> HeatMap | None:
     """|cosine| between filters: a bright cell off the diagonal is a copy, up to scale and sign."""
     if not _drawable(series):
         return None
     return _draw(
         series,
         title="|cosine| between filters",
-        axes="rows and columns: output channels; a bright cell off the diagonal is a copy",
+        axes="a bright cell is a copy",
         stops=("viridis", VIRIDIS),
         span=(0.0, 1.0),
         labels=("0", "1"),
         values=tuple(None if value is None else abs(value) for value in series.values),
+        shades=shades,
+        triangle=0 if len(series.shape) == 2 and series.shape[0] == filters else 1,
     )
 
 
@@ -105,15 +109,29 @@ def _draw(
     span: tuple[float, float],
     labels: tuple[str, str],
     values: tuple[float | None, ...],
+    shades: int,
+    triangle: int | None = None,
 ) -> HeatMap:
+    """The picture; of a symmetric map only the lower triangle, so many of its diagonals with it."""
     rows, columns = series.shape
     low, high = span
-    factor = (LEVELS - 1) / (high - low)
+    factor = (shades - 1) / (high - low)
     cells = bytes(
-        LEVELS if value is None else min(max(round((value - low) * factor), 0), LEVELS - 1)
+        shades if value is None else min(max(round((value - low) * factor), 0), shades - 1)
         for value in values
     )
     lines = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    if triangle is not None:
+        cuts = [min(place + triangle, columns) for place in range(rows)]
+        clear = bytes([shades + 1])
+        lines = [
+            line[:cut] + clear * (columns - cut) for line, cut in zip(lines, cuts, strict=True)
+        ]
+        values = tuple(
+            value
+            for place, cut in enumerate(cuts)
+            for value in values[place * columns : place * columns + cut]
+        )
     scale = max(1, SIDE // max(rows, columns))
     name, colours = stops
     missing = sum(value is None for value in values)
@@ -121,7 +139,7 @@ def _draw(
         title=title,
         axes=axes,
         map=name,
-        address=address(png(lines, [*ramp(colours, LEVELS), MISSING])),
+        address=address(png(lines, [*ramp(colours, shades), MISSING, MISSING], shades + 1)),
         width=columns * scale,
         height=rows * scale,
         low=labels[0],

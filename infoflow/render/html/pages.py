@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,17 +11,19 @@ from markupsafe import Markup
 from infoflow.render.html.charts import Chart, histogram, norms, sparkline, spectrum
 from infoflow.render.html.columns import Cell, Column
 from infoflow.render.html.facts import Facts
-from infoflow.render.html.heatmap import HeatMap, corner_map, similarity_map
-from infoflow.render.html.words import figure, fixed, plural, shown, title
+from infoflow.render.html.glossary import Glossary, clauses
+from infoflow.render.html.heatmap import COARSE, FINE, HeatMap, corner_map, similarity_map
+from infoflow.render.html.words import THIN, figure, fixed, plural, shown, title
 from infoflow.render.text import shape_text
 from infoflow.report import Finding, LayerSummary, Measurement
 
 MAPS_UP_TO = 150
 """Layers up to which every one has its heat maps; beyond, those with findings, so many at most."""
 
-NAME_WIDTH = 46
+LONG = 40
+"""Layers beyond which the numbers behind a layer's charts are a line, not a table."""
 
-Descriptions = Mapping[str, Mapping[str, str]]
+NAME_WIDTH = 46
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Entry:
     unit: str
     numbers: tuple[Number, ...]
     method: str
+    marks: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -66,14 +70,19 @@ class LayerPage:
     charts: tuple[Chart, ...]
     maps: tuple[HeatMap, ...]
     entries: tuple[Entry, ...]
+    nothing: tuple[Entry, ...]
+    footnotes: tuple[tuple[str, str], ...]
 
 
 def layer_pages(
-    layers: Sequence[Facts], columns: Sequence[Column], measures: Descriptions
+    layers: Sequence[Facts], columns: Sequence[Column], glossary: Glossary
 ) -> list[LayerPage]:
     """The pages of all layers, in order."""
     mapped = with_maps(layers)
-    return [_page(facts, columns, measures, facts.index in mapped) for facts in layers]
+    shades = COARSE if len(mapped) > LONG else FINE
+    return [
+        _page(facts, columns, glossary, shades if facts.index in mapped else 0) for facts in layers
+    ]
 
 
 def with_maps(layers: Sequence[Facts]) -> set[int]:
@@ -87,15 +96,52 @@ def with_maps(layers: Sequence[Facts]) -> set[int]:
     return {facts.index for facts in drawn}
 
 
-def entries(rows: Iterable[Measurement], measures: Descriptions, anchors: bool) -> list[Entry]:
-    """Rows gathered by measure; what all statistics share is said once."""
+def entries(
+    rows: Iterable[Measurement], glossary: Glossary
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...], tuple[tuple[str, str], ...]]:
+    """Rows gathered by measure, counts that found nothing, and footnotes of shared methods.
+
+    What all layers share of a method stands in the glossary; clauses that several measures of
+    this layer share stand once, below the table.
+    """
     grouped: dict[str, list[Measurement]] = {}
     for row in rows:
         grouped.setdefault(row.measure, []).append(row)
-    return [_entry(measure, found, measures, anchors) for measure, found in grouped.items()]
+    empty = {measure for measure, found in grouped.items() if _found_nothing(found)}
+    beyond: dict[str, Sequence[str]] = {
+        measure: [] if measure in empty else _clauses(found, glossary.methods[measure])
+        for measure, found in grouped.items()
+    }
+    counted = Counter(clause for said in beyond.values() for clause in said)
+    shared = [clause for clause, count in counted.items() if count > 1]
+    marks = {clause: str(place + 1) for place, clause in enumerate(shared)}
+    told = tuple(
+        _entry(measure, found, beyond[measure], marks, glossary)
+        for measure, found in grouped.items()
+    )
+    return (
+        tuple(entry for entry in told if entry.measure not in empty),
+        tuple(entry for entry in told if entry.measure in empty),
+        tuple((mark, clause) for clause, mark in marks.items()),
+    )
 
 
-def _page(facts: Facts, columns: Sequence[Column], measures: Descriptions, maps: bool) -> LayerPage:
+def _found_nothing(rows: Sequence[Measurement]) -> bool:
+    """Whether all that the measure counts is zero, and there is nothing to say about it."""
+    return all(
+        row.value == 0 and row.unit in {"count", "share"} and not row.note for row in rows
+    ) and any(row.unit == "count" for row in rows)
+
+
+def _clauses(rows: Sequence[Measurement], common: Sequence[str]) -> Sequence[str]:
+    """What the methods say beyond what most layers share; all of it where they share less."""
+    said = clauses(row.method for row in rows)
+    if set(common) <= set(said):
+        return [clause for clause in said if clause not in common]
+    return said
+
+
+def _page(facts: Facts, columns: Sequence[Column], glossary: Glossary, shades: int) -> LayerPage:
     layer = facts.layer
     series = facts.series
     charts = [
@@ -104,11 +150,12 @@ def _page(facts: Facts, columns: Sequence[Column], measures: Descriptions, maps:
         norms(series["filter-norms"]) if "filter-norms" in series else None,
     ]
     pictures = [
-        corner_map(series["c11"]) if maps and "c11" in series else None,
-        similarity_map(series["filter-similarity"])
-        if maps and "filter-similarity" in series
+        corner_map(series["c11"], shades) if shades and "c11" in series else None,
+        similarity_map(series["filter-similarity"], layer.shape[0], shades)
+        if shades and "filter-similarity" in series
         else None,
     ]
+    told, nothing, footnotes = entries(facts.rows.values(), glossary)
     severities = {str(finding.severity) for finding in facts.findings}
     return LayerPage(
         anchor=facts.anchor,
@@ -126,7 +173,9 @@ def _page(facts: Facts, columns: Sequence[Column], measures: Descriptions, maps:
         findings=facts.findings,
         charts=tuple(chart for chart in charts if chart),
         maps=tuple(picture for picture in pictures if picture),
-        entries=tuple(entries(facts.rows.values(), measures, anchors=True)),
+        entries=told,
+        nothing=nothing,
+        footnotes=footnotes,
     )
 
 
@@ -151,10 +200,12 @@ def _facts(layer: LayerSummary) -> list[tuple[str, str]]:
 
 
 def _entry(
-    measure: str, rows: Sequence[Measurement], measures: Descriptions, anchors: bool
+    measure: str,
+    rows: Sequence[Measurement],
+    beyond: Sequence[str],
+    marks: Mapping[str, str],
+    glossary: Glossary,
 ) -> Entry:
-    described = measures.get(measure, {})
-    methods = list(dict.fromkeys(row.method for row in rows if row.method))
     notes: dict[str, list[str]] = {}
     for row in rows:
         if row.note:
@@ -162,11 +213,12 @@ def _entry(
     common = _common_unit(rows)
     return Entry(
         measure=measure,
-        symbol=described.get("symbol", ""),
-        anchor=f"measure-{_identifier(measure)}" if anchors else "",
+        symbol=glossary.descriptions.get(measure, {}).get("symbol", ""),
+        anchor=glossary.anchors[measure],
         unit=common,
         numbers=tuple(_number(row, common) for row in rows),
-        method="; ".join(methods),
+        method="; ".join(clause for clause in beyond if clause not in marks),
+        marks=tuple(marks[clause] for clause in beyond if clause in marks),
         notes=tuple(_note(note, stated, len(rows)) for note, stated in notes.items()),
     )
 
@@ -180,7 +232,7 @@ def _common_unit(rows: Sequence[Measurement]) -> str:
 def _number(row: Measurement, common: str) -> Number:
     interval = ""
     if row.low is not None and row.high is not None:
-        interval = f"{figure(row.low)} … {figure(row.high)}"
+        interval = f"{figure(row.low)}{THIN}…{THIN}{figure(row.high)}"
     text = shown(row)
     if row.unit not in {common, "count", "share"} and row.value is not None:
         text += f" {row.unit}"
@@ -193,11 +245,3 @@ def _note(note: str, statistics: Sequence[str], total: int) -> str:
     if len(statistics) > 3:
         return f"{plural(len(statistics), 'statistic')}: {note}"
     return f"{', '.join(statistics)}: {note}"
-
-
-def _identifier(name: str) -> str:
-    """A name as part of an identifier: other characters as their code."""
-    return "".join(
-        char if char.isascii() and (char.isalnum() or char in "-.") else f"_{ord(char):x}"
-        for char in name
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -11,7 +12,7 @@ from infoflow.render.html.facts import Facts
 from infoflow.render.html.svg import Scale, join, point, spanning, tag, tick_text
 from infoflow.render.html.words import THIN
 
-DOT = 1.0
+DOT = 1.5
 """Outliers closer than this many pixels are one dot."""
 
 
@@ -229,8 +230,9 @@ def _outliers(facts: Facts, middle: float, y: Scale) -> Markup:
     places = sorted({round(y(value) / DOT) for value in held})
     if not places:
         return Markup("")
-    dots = "".join(f"M{point(middle)} {point(place * DOT)}h0" for place in places)
-    return tag("path", d=dots, class_="outlier")
+    first = f"M{point(middle)} {point(places[0] * DOT)}h0"
+    steps = (point((here - last) * DOT) for last, here in pairwise(places))
+    return tag("path", d=first + "".join(f"m0 {step}h0" for step in steps), class_="outlier")
 
 
 def _hatched(x: Scale, index: int, top: float, bottom: float) -> Markup:

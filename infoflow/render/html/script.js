@@ -26,8 +26,9 @@
     const bodies = [...table.tBodies];
     const heads = [...table.querySelectorAll("th[data-column]")];
     const key = (body, column) => {
-      const value = body.rows[0].cells[column].dataset.v;
-      return value === undefined || value === "" ? NaN : Number(value);
+      const cell = body.rows[0].cells[column];
+      const value = cell.dataset.v ?? cell.textContent.replace("\u2212", "-").replace(/[\u202f+]/g, "");
+      return value === "" ? NaN : Number(value);
     };
     const sort = (head) => {
       const column = Number(head.dataset.column);

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from infoflow.render.html.facts import Facts
-from infoflow.render.html.pages import Descriptions, entries
 from infoflow.render.html.words import figure, fixed, plural, title
 from infoflow.render.text import percent, shape_text
 from infoflow.report import Finding, Report, Severity, Status, TensorRecord
@@ -35,18 +34,6 @@ class LeftOut:
     parameters: str
     share: str
     tensors: tuple[tuple[str, str, str], ...]
-
-
-@dataclass(frozen=True)
-class MeasureView:
-    """A measure that the report uses, as its source describes it."""
-
-    anchor: str
-    name: str
-    symbol: str
-    unit: str
-    summary: str
-    source: str
 
 
 def finding_views(report: Report, layers: Sequence[Facts]) -> list[FindingView]:
@@ -111,25 +98,6 @@ def shared_tensors(report: Report) -> list[tuple[str, str]]:
         (title(record.name, 60), title(record.shared_with, 60))
         for record in report.coverage.tensors
         if record.shared_with
-    ]
-
-
-def measure_views(report: Report, measures: Descriptions) -> list[MeasureView]:
-    """Every measure of the report, in its order."""
-    units: dict[str, str] = {}
-    for row in report.measurements:
-        units.setdefault(row.measure, row.unit)
-    found = entries(report.measurements, measures, anchors=True)
-    return [
-        MeasureView(
-            entry.anchor,
-            entry.measure,
-            entry.symbol,
-            measures.get(entry.measure, {}).get("unit", "") or entry.unit,
-            measures.get(entry.measure, {}).get("summary", ""),
-            measures.get(entry.measure, {}).get("source", ""),
-        )
-        for entry in found
     ]
 
 

@@ -43,6 +43,7 @@ def draw(report: Report) -> list[Figure]:
         rows="output channel",
         columns="input channel",
         absent=FLAGGED,
+        empty="all zero: −∞",
         extend="both",
         caption=caption,
     )

@@ -68,7 +68,7 @@ def draw(report: Report) -> list[Figure]:
     infinite = [place for place, name in enumerate(names) if _is_infinite(report, name)]
     if not trained and not twins and not infinite:
         raise NothingToDraw("no layer has statistics of log|c₁₁|")
-    figure = sheet(WIDE, 82, _caption(report, names, twins, infinite))
+    figure = sheet(WIDE, 88, _caption(report, names, twins, infinite))
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     _boxes(left, trained, TRAINED, TRAINED_LIGHT, len(names))
     _boxes(right, twins, TWIN, TWIN_LIGHT, len(names))
@@ -210,7 +210,7 @@ def _legend(figure: Figure, left: Axes, right: Axes) -> None:
 def _caption(
     report: Report, names: Sequence[str], twins: Sequence[Box], infinite: Sequence[int]
 ) -> str:
-    counts = [n for name in names if (n := _value(report, name, MEASURE, "count")) is not None]
+    counts = [n for name in names if (n := _value(report, name, MEASURE, "count"))]
     slices = f"n = {spanned(counts)} slices a layer" if counts else ""
     zeros = [n for name in names if (n := _value(report, name, MEASURE, "zeros"))]
     # "Gaussian twin (why) of the layer's own standard deviation 0.041": the end differs a layer.

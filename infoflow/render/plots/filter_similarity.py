@@ -43,6 +43,7 @@ def draw(report: Report) -> list[Figure]:
         rows="filter",
         columns="filter",
         absent=ABSENT,
+        empty="no cosine",
         extend="neither",
         caption=caption,
     )

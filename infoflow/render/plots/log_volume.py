@@ -48,7 +48,7 @@ def draw(report: Report) -> list[Figure]:
     if not points:
         raise NothingToDraw("no layer has a log-volume together with its rank")
     names = [point.name for point in points]
-    figure = sheet(WIDE, 78, _caption(report, points))
+    figure = sheet(WIDE, 84, _caption(report, points))
     axes = figure.subplots()
     _twins(axes, points)
     _series(axes, points, lambda point: point.surrogate, color=SURROGATE, marker="s",
@@ -189,7 +189,7 @@ def _caption(report: Report, points: Sequence[_Point]) -> str:
             f"full rank (n = {counted(len(points), 'layer')}; dense layers whole)",
             f"Estimator: {methods.pop()}; bars are 95 % intervals"
             if len(methods) == 1
-            else "Bars are 95 % intervals; each layer's estimator is in the table of rows",
+            else "Bars are 95 % intervals; each layer's estimator stands in its row of the CSV",
             "Grey bands: two standard deviations of a random layer of the same spread"
             if any(point.twin_spread for point in points)
             else "",

@@ -46,6 +46,7 @@ class Key:
         rows: What a row of a map is.
         columns: What a column is.
         absent: Colour of a cell without a number.
+        empty: What a map without any number says.
         extend: Ends of the scale beyond which there are numbers: ``neither``, ``both``, …
         caption: From the phrase that tells the page (``, page 1 of 3``, or nothing) to the caption.
     """
@@ -55,6 +56,7 @@ class Key:
     rows: str
     columns: str
     absent: str
+    empty: str
     extend: str
     caption: Callable[[str], str]
 
@@ -117,6 +119,8 @@ def _draw(axes: Axes, panel: Panel, key: Key) -> AxesImage:
     )
     name = fitted(panel.name, (CELL_WIDTH - 6) * POINT)
     axes.set_title(f"{name}\n{panel.subtitle}", linespacing=1.2, pad=7)
+    if not np.isfinite(panel.cells).any():
+        axes.text(columns / 2, rows / 2, key.empty, ha="center", va="center")
     axes.grid(False)
     axes.set_xticks([0, columns])
     axes.set_yticks([0, rows])

@@ -31,7 +31,7 @@ POINT = 72 / 25.4
 TEXT_SIZE = 8.0
 LINE = 1.35 * TEXT_SIZE
 """Height of a line of the caption, in points."""
-LABEL_LENGTH = 18
+LABEL_LENGTH = 22
 """Characters of a layer's name on an axis; the middle of longer ones is left out."""
 
 

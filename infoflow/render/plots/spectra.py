@@ -101,7 +101,7 @@ def _caption(
             "its largest, so that scale does not matter and only the shape is seen "
             f"(n = {spanned(counts)} values shown a layer)",
             f"Estimator: {notes.pop()}" if len(notes) == 1 else "",
-            f"{counted(len(cut), 'line')} end where values fall below 10⁻⁸ or are exactly zero"
+            f"Values below 10⁻⁸ or exactly zero are left out, in {counted(len(cut), 'layer')}"
             if cut
             else "",
             f"{counted(len(spectra) - len(curves), 'layer')} all zero and left out"

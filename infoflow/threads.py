@@ -1,0 +1,35 @@
+"""One BLAS thread for small matrices: more of them wait for each other longer than they work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+SMALL = 256
+"""Side of the largest matrices on which threads do not pay (on two cores, OpenBLAS)."""
+
+
+@contextmanager
+def threads_for(shape: tuple[int, ...]) -> Iterator[None]:
+    """Run numpy's BLAS on one thread while a layer of small matrices is measured.
+
+    Args:
+        shape: Of the weight; its two first numbers are the sides of the matrices.
+    """
+    if min(shape[:2], default=0) > SMALL:
+        yield
+        return
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -199,7 +199,13 @@ def series_of_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[S
         return
     for measure in measures:
         if measure.series and layer.kind in measure.kinds:
-            yield from measure.series(subject)
+            yield from map(_rounded, measure.series(subject))
+
+
+def _rounded(series: Series) -> Series:
+    """Five significant digits: more than a picture shows, and a third of the file's size."""
+    values = tuple(None if x is None else float(f"{x:.5g}") for x in series.values)
+    return replace(series, values=values)
 
 
 def _on_device(layer: Layer, device: str) -> Layer:

@@ -57,7 +57,7 @@ def _seconds(layer: LayerSummary, measures: Collection[str], fast: bool) -> floa
         surrogate = 2 / 3 * small**3 / LU
         gram = small**2 * large / GRAM
         volume = exact * (gram + 2 * small**3 / EIGEN)
-        return OVERHEAD + surrogate + volume + spectral * (gram + 4 / 3 * small**3 / EIGEN)
+        return float(OVERHEAD + surrogate + volume + spectral * (gram + small**3 / EIGEN))
     axes = sum(size > 1 for size in layer.shape[2:])
     grid = min(max(_grid(small, fast), 2), 64)
     frequencies = SHIFTS * grid**axes if axes else 1
@@ -65,7 +65,7 @@ def _seconds(layer: LayerSummary, measures: Collection[str], fast: bool) -> floa
     density = exact * frequencies * (8 / 3 * small**3 / COMPLEX_LU + (small != large) * product)
     points = (4 if fast else 8) ** axes / 2 + 1
     spectrum = spectral * points * (product + 16 / 3 * small**3 / COMPLEX_EIGEN)
-    return OVERHEAD + layer.groups * (density + spectrum)
+    return float(OVERHEAD + layer.groups * (density + spectrum))
 
 
 def _matrix(layer: LayerSummary) -> tuple[int, int]:
@@ -77,4 +77,5 @@ def _matrix(layer: LayerSummary) -> tuple[int, int]:
 
 def _grid(channels: int, fast: bool) -> int:
     """Side of the grid at which shifted means agree: more channels average more by themselves."""
-    return round((24 if not fast else 8) / max(channels, 1) ** 0.3)
+    side: float = (8.0 if fast else 24.0) / float(max(channels, 1)) ** 0.3
+    return round(side)

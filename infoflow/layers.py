@@ -284,8 +284,11 @@ def _normalisation(
 ) -> Normalisation | None:
     stem = weight.removesuffix("weight")
     gamma, variance = (checkpoint.tensors.get(stem + leaf) for leaf in ("weight", "running_var"))
-    if gamma is None and variance is None:
-        return None
     spread = None if variance is None else variance.load().astype("float64")
-    scale = gamma.load().astype("float64") if gamma is not None else spread * 0 + 1
+    if gamma is not None:
+        scale = gamma.load().astype("float64")
+    elif spread is not None:
+        scale = spread**0
+    else:
+        return None
     return Normalisation(stem.rstrip("."), scale, spread, epsilon or _DEFAULT_EPSILON)

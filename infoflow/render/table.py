@@ -135,15 +135,14 @@ def _rank(report: Report, names: tuple[str, ...]) -> str:
     ]
     if not pairs:
         return ""
-    rank, full = min(pairs, key=lambda pair: pair[0] / max(pair[1], 1))
-    return f"{rank:.0f}/{full:.0f}"
+    lowest = min(pairs, key=lambda pair: pair[0] / max(pair[1], 1))
+    return f"{lowest[0]:.0f}/{lowest[1]:.0f}"
 
 
 def _profile(report: Report, layer: LayerSummary) -> float | None:
-    """Exact log-volume per channel, the figure that compares layers; else log|c₁₁| a slice."""
+    """Exact log-volume a channel: the figure that compares layers of different widths."""
     full = report.row(layer.name, "rank", "full")
     volume = report.row(layer.name, "log-volume.density") or report.row(layer.name, "log-volume")
-    if full and full.value and volume:
-        return None if volume.value is None else volume.value / full.value
-    surrogate = report.row(layer.name, "entropy-change.c11", "mean")
-    return surrogate.value if surrogate else None
+    if not (full and full.value and volume) or volume.value is None:
+        return None
+    return volume.value / full.value

@@ -15,6 +15,8 @@ from infoflow.operators.polyphase import PolyphaseKernel
 from infoflow.spectra.log_volume import over_frequencies
 
 SHIFTS = 8
+PILOTS = 4
+"""Shifts that predict the grid; pooled over two levels, as many draws as the fresh ones."""
 STUDENT = 2.364624251592785
 """97.5 % quantile of Student's t with SHIFTS − 1 = 7 degrees of freedom."""
 
@@ -77,7 +79,7 @@ def _grid_size(
     most = max(int(round(math.exp(math.log(MOST) / axes), 6)), 2)
     n, before = 1, math.nan
     while True:
-        spread = _spread(_shift_means(function, kernel, n, SHIFTS, generator))
+        spread = _spread(_shift_means(function, kernel, n, PILOTS, generator))
         # Two levels tell more than one; brought to this n by the same law.
         pooled = spread if math.isnan(before) else math.hypot(spread, before) / math.sqrt(2)
         predicted = pooled * STUDENT / math.sqrt(SHIFTS)

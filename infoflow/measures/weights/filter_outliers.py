@@ -82,8 +82,8 @@ def outliers(facts: FilterFacts, columns: int, epsilon: float) -> Outliers | Non
     if len(judged) < SMALLEST:
         return None
     logs = np.log(norms[judged])
-    deviation = logs - np.median(logs)
-    spread = 1.4826 * float(np.median(np.abs(deviation)))
+    deviation = logs - np.quantile(logs, 0.5)
+    spread = 1.4826 * float(np.quantile(np.abs(deviation), 0.5))
     if spread <= epsilon:
         return None
     low, high = outlier_limits(len(judged), columns)

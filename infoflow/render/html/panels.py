@@ -9,6 +9,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from infoflow.render.html.facts import Facts
+from infoflow.render.html.marks import dash, diamond, drop, hatched, mark_size, run, triangle
 from infoflow.render.html.svg import Scale, join, point, spanning, tag, tick_text
 from infoflow.render.html.words import THIN
 
@@ -47,20 +48,20 @@ def corner_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
         twins.append(_twin(facts, x, y, index))
         if facts.row("entropy-change.c11", "mean"):
             if facts.all_zero:
-                marks.append(_hatched(x, index, top, bottom))
+                marks.append(hatched(x, index, top, bottom))
                 legend["hatch"] = "all slices zero: −∞"
                 continue
             boxes.append(_box(facts, x, y, index))
             legend["box"] = "log|c₁₁| of the slices: quartiles, median, mean •, outliers ·"
             if facts.value("entropy-change.c11", "zeros"):
-                marks.append(_drop(x, index, bottom))
+                marks.append(drop(x, index, bottom))
                 legend["drop"] = "some slices exactly zero (−∞, left out of the box)"
         elif (row := facts.row("entropy-change.logdet")) is not None:
             if row.value is None:
-                marks.append(_hatched(x, index, top, bottom))
+                marks.append(hatched(x, index, top, bottom))
                 legend["hatch"] = "−∞"
                 continue
-            marks.append(_diamond(x(index + 0.5), y(row.value / facts.full_rank), _size(x)))
+            marks.append(diamond(x(index + 0.5), y(row.value / facts.full_rank), mark_size(x)))
             legend["diamond"] = "dense layer: log|det| a unit"
     twin_drawn = [twin for twin in twins if twin]
     if twin_drawn:
@@ -84,23 +85,23 @@ def volume_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
         middle, full = x(index + 0.5), facts.full_rank
         twin = facts.value("random-twin.log-volume", "expected-mean")
         if twin is not None:
-            marks.append(_dash(x, index, y(twin / full)))
+            marks.append(dash(x, index, y(twin / full)))
             legend["twin"] = "random twin: middle half, mean"
         bound = _bound(facts)
         if bound is not None:
-            marks.append(_triangle(middle, y(bound / full), _size(x)))
+            marks.append(triangle(middle, y(bound / full), mark_size(x)))
             legend["triangle"] = "its lower bound, block c₁₁ or log|det|"
         row = facts.volume
         if row is None:
             places.append(None)
         elif row.value is None:
             if row.is_minus_infinity:
-                marks.append(_hatched(x, index, top, bottom))
+                marks.append(hatched(x, index, top, bottom))
                 legend["hatch-volume"] = "rank lost: log-volume −∞"
             places.append(None)
         else:
             places.append((middle, y(row.value / full)))
-    dots = _line(places, "pt", _size(x))
+    dots = run(places, "pt", mark_size(x))
     return Panel(
         "log-volume a channel, nats", top, bottom, y, tuple(y.ticks(5)), tick_text,
         join([*marks, *dots]), tuple(legend.items()),
@@ -124,7 +125,7 @@ def rank_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
             held = share is not None and y.holds(share)
             places.append((x(index + 0.5), y(share)) if held and share is not None else None)
         if any(places):
-            drawn += _line(places, mark, _size(x))
+            drawn += run(places, mark, mark_size(x))
             legend["dot" if mark == "pt" else "square"] = words
     if not drawn:
         return None
@@ -135,13 +136,8 @@ def rank_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
     )  # fmt: skip
 
 
-def _size(x: Scale) -> float:
-    """Of a mark, half its width, fitting the columns."""
-    return min(3.6, max(1.4, 0.3 * x(1)))
-
-
 def _box_range(facts: Facts) -> list[float]:
-    """What the panel must hold of a layer; outliers may fall off its floor, and are then counted."""
+    """What the panel must hold of a layer; outliers far beyond lie on its edge."""
     measure = "entropy-change.c11"
     ends = [
         facts.value(measure, statistic)
@@ -186,17 +182,17 @@ def _twin(facts: Facts, x: Scale, y: Scale, index: int) -> Markup:
                 height=max(y(low) - y(high), 1.0))
         )  # fmt: skip
     if mean is not None:
-        parts.append(_dash(x, index, y(mean)))
+        parts.append(dash(x, index, y(mean)))
     elif not facts.row("entropy-change.c11", "mean"):
         dense = facts.value("random-twin.logdet", "expected-mean")
         if dense is not None:
-            parts.append(_dash(x, index, y(dense / facts.full_rank)))
+            parts.append(dash(x, index, y(dense / facts.full_rank)))
     return join(parts)
 
 
 def _box(facts: Facts, x: Scale, y: Scale, index: int) -> Markup:
     measure = "entropy-change.c11"
-    middle, half = x(index + 0.5), min(x(0.29), 13.0)
+    middle, half = x(index + 0.5), min(x(0.29), 18.0)
     q1, q3 = facts.value(measure, "q1"), facts.value(measure, "q3")
     parts = []
     if q1 is not None and q3 is not None:
@@ -217,7 +213,7 @@ def _box(facts: Facts, x: Scale, y: Scale, index: int) -> Markup:
     parts.append(_outliers(facts, middle, y))
     mean = facts.value(measure, "mean")
     if mean is not None:
-        parts.append(tag("circle", class_="mean", cx=middle, cy=y(mean), r=min(_size(x), 2.6)))
+        parts.append(tag("circle", class_="mean", cx=middle, cy=y(mean), r=min(mark_size(x), 2.6)))
     return tag("g", join(parts), class_="box")
 
 
@@ -233,59 +229,3 @@ def _outliers(facts: Facts, middle: float, y: Scale) -> Markup:
     first = f"M{point(middle)} {point(places[0] * DOT)}h0"
     steps = (point((here - last) * DOT) for last, here in pairwise(places))
     return tag("path", d=first + "".join(f"m0 {step}h0" for step in steps), class_="outlier")
-
-
-def _hatched(x: Scale, index: int, top: float, bottom: float) -> Markup:
-    left, width = x(index + 0.12), x(0.76)
-    area = tag("rect", class_="gone", x=left, y=top, width=width, height=bottom - top)
-    if x(1) < 11:
-        return area
-    middle = (top + bottom) / 2
-    words = tag("text", "−∞", class_="gone-text", x=left + width / 2, y=middle + 4)
-    return join([area, words])
-
-
-def _drop(x: Scale, index: int, bottom: float) -> Markup:
-    """An open triangle that points down through the floor: part of the layer lies at −∞."""
-    half = _size(x) + 0.6
-    path = f"M{point(x(index + 0.5) - half)} {point(bottom - 1.6 * half)}h{point(2 * half)}"
-    return tag("path", d=f"{path}l{point(-half)} {point(1.6 * half)}z", class_="drop")
-
-
-def _diamond(across: float, down: float, size: float) -> Markup:
-    side = size + 1.6
-    path = f"M{point(across)} {point(down - side)}l{point(side)} {point(side)}"
-    rest = f"l{point(-side)} {point(side)}l{point(-side)} {point(-side)}z"
-    return tag("path", d=path + rest, class_="diamond")
-
-
-def _triangle(across: float, down: float, size: float) -> Markup:
-    path = f"M{point(across - size)} {point(down - size)}h{point(2 * size)}"
-    return tag("path", d=f"{path}l{point(-size)} {point(1.8 * size)}z", class_="bound")
-
-
-def _dash(x: Scale, index: int, down: float) -> Markup:
-    path = f"M{point(x(index + 0.1))} {point(down)}h{point(x(0.8))}"
-    return tag("path", d=path, class_="twin-line")
-
-
-def _line(places: Sequence[tuple[float, float] | None], mark: str, size: float) -> list[Markup]:
-    """A line through the points, broken where there is none, and a mark on each."""
-    path, pen = [], "M"
-    for place in places:
-        if place is None:
-            pen = "M"
-            continue
-        path.append(f"{pen}{point(place[0])} {point(place[1])}")
-        pen = "L"
-    drawn = [tag("path", d="".join(path), class_=f"run {mark}-run")] if path else []
-    for place in places:
-        if place is None:
-            continue
-        if mark == "pt":
-            drawn.append(tag("circle", class_=mark, cx=place[0], cy=place[1], r=size))
-        else:
-            side = 1.7 * size
-            drawn.append(tag("rect", class_=mark, x=place[0] - side / 2, y=place[1] - side / 2,
-                             width=side, height=side))  # fmt: skip
-    return drawn

@@ -25,7 +25,7 @@ AXIS = 58
 PLOT = 1010
 """Width of the chart where its layers fit; long networks make it wider, and it scrolls."""
 
-LEAST_STEP, GREATEST_STEP = 5.0, 72.0
+LEAST_STEP, GREATEST_STEP = 5.0, 120.0
 GAP = 30
 LABEL_WIDTH = 28
 LABEL_STEP = 19

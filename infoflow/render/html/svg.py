@@ -55,6 +55,7 @@ class Scale:
     stop: float
 
     def __call__(self, value: float) -> float:
+        """The place of a number."""
         share = (value - self.low) / (self.high - self.low)
         return self.start + share * (self.stop - self.start)
 

@@ -16,12 +16,12 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def visible(text: str) -> str:
-    """The text with every character that is a command, or cannot be seen, as its escape.
+    r"""The text with every character that is a command, or cannot be seen, as its escape.
 
     Markup is not escaped here: the templates and ``svg.tag`` do.
 
-    >>> visible("a\\x1b[31m\\u202eb")
-    'a\\\\x1b[31m\\\\u202eb'
+    >>> visible("a\x1b[31m\u202eb")
+    'a\\x1b[31m\\u202eb'
     """
     if text.isprintable():
         return text

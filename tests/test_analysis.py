@@ -40,10 +40,14 @@ def test_the_test_that_hides_torch_hides_it():
     assert "No module named 'torch'" in without_torch("import torch").stderr
 
 
-@pytest.mark.parametrize("name", ["lenet5-mnist.pt", "deep-fnn-he-init.pt", "vgg-cifar10.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["lenet5-mnist.pt", "deep-fnn-he-init.pt", "vgg-cifar10.safetensors"]
+)
 def test_samples_are_analysed_whole_without_torch(name, tmp_path):
     code = "import infoflow.cli; sys.argv[0] = 'infoflow'; infoflow.cli.main()"
-    done = without_torch(code, "analyze", SAMPLES / name, "--measures", "all", "--out", tmp_path / "o")
+    done = without_torch(
+        code, "analyze", SAMPLES / name, "--measures", "all", "--out", tmp_path / "o"
+    )
     assert done.returncode == 0, done.stderr
     report = from_json((tmp_path / "o" / "report.json").read_text("utf-8"))
     assert report.coverage.accounted == 1.0
@@ -63,7 +67,9 @@ def test_what_needs_torch_says_so_where_there_is_none(tmp_path):
     assert without_torch(code, "selftest").returncode == 0
 
 
-@pytest.mark.skipif(not (SHARED / "data/weights").is_dir(), reason="the shared weights are not here")
+@pytest.mark.skipif(
+    not (SHARED / "data/weights").is_dir(), reason="the shared weights are not here"
+)
 def test_every_shared_file_is_read_and_measured_without_torch():
     code = """
 from infoflow import analyze

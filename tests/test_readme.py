@@ -51,4 +51,6 @@ def test_every_line_of_a_picture_exists():
 
 @pytest.mark.parametrize("command", ["infoflow analyze", "pytest", "requirements-slim.txt"])
 def test_the_set_up_commands_are_there(command):
-    assert any(command in block for block in re.findall(r"^```bash\n(.*?)^```", README, re.S | re.M))
+    assert any(
+        command in block for block in re.findall(r"^```bash\n(.*?)^```", README, re.S | re.M)
+    )

@@ -287,7 +287,7 @@ def _c11_rows(name: str, weight: Floats, input_size: tuple[int, ...] | None) -> 
     zeros = int((corner == 0).sum())
     logs = np.log(np.abs(corner[corner != 0]))
     rows = [
-        Measurement(name, measure, "count", float(corner.size), "count"),
+        Measurement(name, measure, "count", float(logs.size), "count"),
         Measurement(name, measure, "zeros", float(zeros), "count"),
     ]
     if not logs.size:

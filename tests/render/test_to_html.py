@@ -251,6 +251,28 @@ def test_a_missing_number_says_why_and_minus_infinity_is_written_so() -> None:
     assert 'title="not computed: zero">—</td>' in row
 
 
+def test_zeros_are_counted_beside_the_finite_slices() -> None:
+    """The count is of finite slices: −1 and −3 over 1 and 3 of them have the mean −2.5."""
+    rows = [
+        Measurement(name, "entropy-change.c11", statistic, value, unit)
+        for name, mean, count, zeros in (("a", -1.0, 1.0, 7.0), ("b", -3.0, 3.0, 0.0))
+        for statistic, value, unit in (
+            ("mean", mean, "nats"), ("count", count, "count"), ("zeros", zeros, "count")
+        )
+    ]  # fmt: skip
+    rows += [
+        Measurement("c", "entropy-change.c11", "mean", None, "nats", note="−∞: all zero"),
+        Measurement("c", "entropy-change.c11", "count", 0.0, "count"),
+        Measurement("c", "entropy-change.c11", "zeros", 9.0, "count"),
+    ]
+    layers = tuple(LayerSummary(n, "convolution", (2, 2, 1, 1), "float32", 4) for n in "abc")
+    text = to_html(replace(empty_report(), layers=layers, measurements=tuple(rows)))
+    assert "<b>−2.50<small>nats</small></b>" in text
+    assert "4\u202fslices; 16 more are zero" in text
+    assert '<td class="lost" title="of 8 slices">7</td>' in text
+    assert '<td data-v="9" class="lost" title="of 9 slices">all</td>' in text
+
+
 def test_hostile_names_are_shown_as_text() -> None:
     parsed = page("hostile")
     assert len(parsed.all("script")) == 1

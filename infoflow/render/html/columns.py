@@ -77,8 +77,11 @@ def _zeros(facts: Facts) -> Cell:
     count = facts.value("entropy-change.c11", "count")
     if row.value == 0:
         return Cell("0", "", "", "quiet")
-    words = "all" if row.value == count else fixed(row.value, 0)
-    return Cell(words, f"of {fixed(count, 0)} slices" if count else "", f"{row.value:g}", "lost")
+    if count is None:
+        return Cell(fixed(row.value, 0), "", "", "lost")
+    words = fixed(row.value, 0) if count else "all"
+    slices = f"of {fixed(count + row.value, 0)} slices"
+    return Cell(words, slices, "" if count else f"{row.value:g}", "lost")
 
 
 def _twin(facts: Facts) -> Cell:

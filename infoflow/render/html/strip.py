@@ -72,8 +72,9 @@ def _corner(_: Report, layers: Sequence[Facts]) -> Figure | None:
         zero = facts.value("entropy-change.c11", "zeros") or 0.0
         zeros += zero
         if mean is not None:
-            total += mean * max(count - zero, 1.0)
-            slices += max(count - zero, 1.0)
+            # The count is of finite slices; a file that lacks it weighs its layers alike.
+            total += mean * max(count, 1.0)
+            slices += max(count, 1.0)
     if not slices:
         return None
     more = f"{plural(int(slices), 'slice')}"

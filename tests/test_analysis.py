@@ -196,9 +196,9 @@ FRESH = ["mobilenet_v3_small", "convnext_tiny", "swin_t", "resnet50", "vit_b_16"
 @pytest.mark.parametrize("name", FRESH)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_fresh_network_is_recognised_covered_and_like_its_twin(name, seed, tmp_path):
-    """The rate: over all layers of a network, 1 % of fresh ones may call some layer unlike its twin.
+    """The rate: of fresh networks, 1 % may have a layer that is called unlike its twin.
 
-    So that none of 12 does has a probability of 89 %; these seeds pass.
+    So none of 12 does with a probability of 89 %; these seeds pass.
     """
     torch = pytest.importorskip("torch")
     models = pytest.importorskip("torchvision.models")

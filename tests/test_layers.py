@@ -148,7 +148,7 @@ def test_layers_come_in_the_order_of_depth():
     assert by_number == ["b.2.weight", "b.9.weight", "b.10.weight"]
     as_in_file = {name: arrays[name] for name in ["b.9.weight", "b.2.weight", "b.10.weight"]}
     assert [record.name for record in plan(in_memory(as_in_file)).records] == list(as_in_file)
-    shapes = {name: (2, 2) for name in ["b.9.weight", "b.10.weight", "b.2.weight"]}
+    shapes = dict.fromkeys(["b.9.weight", "b.10.weight", "b.2.weight"], (2, 2))
     facts = {name: ParameterFacts("dense") for name in shapes}
     known = plan(in_memory(arrays), Architecture("x", "X", None, facts, shapes))
     assert [record.name for record in known.records] == list(shapes)

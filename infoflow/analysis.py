@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from infoflow.architectures import build, describe, fit, recognise, resize
 from infoflow.checkpoints import open_checkpoint
-from infoflow.cost import estimate
+from infoflow.cost import Cost, estimate
 from infoflow.errors import CheckpointError, MissingDependencyError, SelectionError
 from infoflow.findings import find
 from infoflow.layers import Layer, Plan, PlannedLayer, plan
@@ -30,11 +30,26 @@ if TYPE_CHECKING:
     from infoflow.checkpoints.checkpoint import Checkpoint
     from infoflow.measures.measure import Measure
 
-Progress = Callable[[int, int, str, float], None]
-"""Called with layers done, layers in all, the layer at hand, and the share of the work done."""
+Progress = Callable[["Step"], None]
+"""Called before each layer."""
 
 ALWAYS = ("zeros", "non-finite")
 """The measures that mean something on a weight that holds NaN or infinite values."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far an analysis is: ``done`` of ``total`` layers, and the estimate for all of them."""
+
+    done: int
+    total: int
+    layer: str
+    cost: Cost
+
+    @property
+    def share(self) -> float:
+        """Share of the work that is done, by the estimate."""
+        return sum(self.cost.seconds[: self.done]) / self.cost.total
 
 
 @dataclass(frozen=True)
@@ -95,8 +110,7 @@ def analyze(
     cost = estimate([layer.summary for layer in selected], {m.name for m in chosen}, fast=fast)
     for index, planned in enumerate(selected):
         if progress:
-            done = sum(cost.seconds[:index]) / cost.total
-            progress(index, len(selected), planned.summary.name, done)
+            progress(Step(index, len(selected), planned.summary.name, cost))
         layer = _on_device(planned.read(), device)
         with threads_for(planned.summary.shape):
             subject = Subject(layer, fast=fast, seed=seed)

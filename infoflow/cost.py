@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 from infoflow.report import LayerSummary
 
-LU, GRAM, EIGEN, COMPLEX_LU, COMPLEX_EIGEN = 20e9, 20e9, 4e9, 6e9, 2e9
+LU, GRAM, EIGEN, COMPLEX_LU, COMPLEX_GRAM, COMPLEX_EIGEN = 20e9, 20e9, 4e9, 14e9, 14e9, 5e9
 """Operations a second, one thread, float64 (complex128)."""
 OVERHEAD = 0.003
 """Seconds a layer, whatever its size."""
-SHIFTS = 8 + 4
 START_UP = 150 * 2**20
 
 
@@ -58,24 +57,31 @@ def _seconds(layer: LayerSummary, measures: Collection[str], fast: bool) -> floa
         gram = small**2 * large / GRAM
         volume = exact * (gram + 2 * small**3 / EIGEN)
         return float(OVERHEAD + surrogate + volume + spectral * (gram + small**3 / EIGEN))
-    axes = sum(size > 1 for size in layer.shape[2:])
-    grid = min(max(_grid(small, fast), 2), 64)
-    frequencies = SHIFTS * grid**axes if axes else 1
-    product = 8 * small**2 * large / COMPLEX_LU
+    axes = sum(taps > 1 for taps in _coarse_taps(layer))
+    frequencies = 11 * _grid(small, square=small == large, fast=fast) ** axes if axes else 1
+    product = 8 * small**2 * large / COMPLEX_GRAM
     density = exact * frequencies * (8 / 3 * small**3 / COMPLEX_LU + (small != large) * product)
-    points = (4 if fast else 8) ** axes / 2 + 1
+    points = (8 if small <= 128 and not fast else 4) ** axes / 2 + 1
     spectrum = spectral * points * (product + 16 / 3 * small**3 / COMPLEX_EIGEN)
     return float(OVERHEAD + layer.groups * (density + spectrum))
 
 
 def _matrix(layer: LayerSummary) -> tuple[int, int]:
     """Smaller and larger side of the matrix at one frequency of one group."""
-    phases = math.prod(layer.stride)
+    phases = math.prod(
+        min(stride, size) for stride, size in zip(layer.stride, layer.shape[2:], strict=False)
+    )
     rows, columns = layer.shape[0] // layer.groups, layer.shape[1] * phases
     return min(rows, columns), max(rows, columns)
 
 
-def _grid(channels: int, fast: bool) -> int:
+def _coarse_taps(layer: LayerSummary) -> list[int]:
+    """Taps along each axis after the stride has taken its phases apart."""
+    strides = layer.stride or (1,) * (len(layer.shape) - 2)
+    return [-(-size // stride) for size, stride in zip(layer.shape[2:], strides, strict=False)]
+
+
+def _grid(channels: int, *, square: bool, fast: bool) -> float:
     """Side of the grid at which shifted means agree: more channels average more by themselves."""
-    side: float = (8.0 if fast else 24.0) / float(max(channels, 1)) ** 0.3
-    return round(side)
+    side = (55 if square else 20) / math.sqrt(max(channels, 1))
+    return max(side / (3 if fast else 1), 1.0)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-SMALL = 256
-"""Side of the largest matrices on which threads do not pay (on two cores, OpenBLAS)."""
+SMALL = 512
+"""Side of the largest matrices measured on one thread. On an idle machine threads pay from about
+256 on; on a busy one they cost ten times what they save."""
 
 
 @contextmanager

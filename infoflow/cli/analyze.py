@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -81,10 +84,16 @@ def analyze(
                 complete=outputs.any,
                 progress=progress,
             )
+        report = replace(report, settings={**report.settings, "command": _command()})
         reports.append(report)
         if not quiet and not outputs.on_stdout:
             _show(report, verbose=verbose, unfold=bool(layers), no_color=no_color)
     outputs.write(reports, quiet=quiet)
+
+
+def _command() -> str:
+    """The command as typed, for the report's section on how to reproduce it."""
+    return shlex.join(["infoflow", *sys.argv[1:]])
 
 
 def _show(report: object, *, verbose: bool, unfold: bool, no_color: bool) -> None:

@@ -6,18 +6,28 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
+from infoflow.render.text import printable, shortened
+
+if TYPE_CHECKING:
+    from infoflow.analysis import Step
+
+LONG = 20.0
+"""Seconds from which on the estimate is told beforehand."""
 _PATIENCE = 1.0
 
 
 class Progress:
     """A line that is rewritten while layers are measured, and cleared at the end.
 
-    Nothing is printed where standard error is not a terminal, nor in the first second.
+    Work of more than 20 s is announced with an estimate. The line is shown on a terminal only, and
+    not in the first second.
     """
 
     def __init__(self, path: Path, *, quiet: bool) -> None:
-        self._label = path.name
+        self._label = printable(path.name)
+        self._quiet = quiet
         self._shown = sys.stderr.isatty() and not quiet
         self._start = time.monotonic()
         self._dirty = False
@@ -35,17 +45,19 @@ class Progress:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
 
-    def __call__(self, done: int, total: int, layer: str, share: float) -> None:
-        """Show that ``done`` of ``total`` layers, ``share`` of the work, are done."""
+    def __call__(self, step: Step) -> None:
+        """Say before long work what it will take; then show how far it is."""
+        if step.done == 0 and step.cost.total > LONG and not self._quiet:
+            gigabytes = step.cost.memory / 2**30
+            note = f"{self._label}: about {duration(step.cost.total)} and {gigabytes:.1f} GiB"
+            sys.stderr.write(f"{printable(note)}; --fast and --measures paper take less\n")
         elapsed = time.monotonic() - self._start
         if not self._shown or elapsed < _PATIENCE:
             return
-        from infoflow.render.text import printable, shortened
-
-        left = elapsed * (1 - share) / share if share > 0 else None
+        left = elapsed * (1 - step.share) / step.share if step.share > 0 else None
         time_left = f", about {duration(left)} left" if left is not None else ""
-        text = f"{self._label}: {done}/{total} {shortened(printable(layer), 32)}{time_left}"
-        sys.stderr.write(f"\r\x1b[2K{text}")
+        name = shortened(printable(step.layer), 32)
+        sys.stderr.write(f"\r\x1b[2K{self._label}: {step.done}/{step.total} {name}{time_left}")
         sys.stderr.flush()
         self._dirty = True
 

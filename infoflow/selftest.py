@@ -68,9 +68,16 @@ def run() -> list[Check]:
         *_twins(),
         _circular(),
     ]
-    if find_spec("torch") is not None:
+    if _installed("torch"):
         checks += _torch_lu()
     return checks
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ImportError:  # an import hook that refuses it
+        return False
 
 
 def _close(

@@ -171,6 +171,7 @@ def open_descriptors() -> int:
 
 def test_zip_files_are_mapped_and_unmapped(tmp_path: Path) -> None:
     opened = saved(tmp_path, {str(n): torch.full((64, 64), n) for n in range(50)}, True)
+    gc.collect()  # what earlier tests left open is not this one's
     descriptors = open_descriptors()
     arrays = [tensor.load() for tensor in opened.tensors.values()]
     assert all(isinstance(array.base, mmap.mmap) for array in arrays)

@@ -291,4 +291,4 @@ def _normalisation(
         scale = spread**0
     else:
         return None
-    return Normalisation(stem.rstrip("."), scale, spread, epsilon or _DEFAULT_EPSILON)
+    return Normalisation(stem.rstrip("."), scale, spread, _DEFAULT_EPSILON if epsilon is None else epsilon)

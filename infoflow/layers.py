@@ -172,6 +172,8 @@ def _record(
     )
     if reason:
         return _entry(tensor, Status.NOT_SUPPORTED, reason, shared)
+    if 0 in tensor.shape:
+        return _entry(tensor, Status.NOT_LINEAR, "empty tensor", shared)
     if facts and facts.kind in {"embedding", "other"}:
         return _entry(tensor, Status.NOT_LINEAR, facts.reason or facts.kind, shared)
     if facts:

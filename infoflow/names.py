@@ -98,4 +98,4 @@ def facts_by_name(
         return ParameterFacts("attention")
     if len(shape) == 2:
         return ParameterFacts("dense")
-    return ParameterFacts("convolution") if len(shape) <= 5 else None
+    return ParameterFacts("convolution") if 3 <= len(shape) <= 5 else None

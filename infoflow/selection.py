@@ -23,7 +23,8 @@ def select(layers: Sequence[PlannedLayer], patterns: Sequence[str]) -> list[Plan
             taken before the exclusions. Each entry may hold several, separated by commas.
 
     Raises:
-        SelectionError: A pattern matches no layer; the nearest names are given.
+        SelectionError: A pattern matches no layer (the nearest names are given), or all of them
+            together leave none.
     """
     words = [word.strip() for entry in patterns for word in entry.split(",") if word.strip()]
     for word in words:
@@ -36,12 +37,15 @@ def select(layers: Sequence[PlannedLayer], patterns: Sequence[str]) -> list[Plan
             )
     included = [word for word in words if not word.startswith("!")] or ["*"]
     excluded = [word[1:] for word in words if word.startswith("!")]
-    return [
+    chosen = [
         layer
         for layer in layers
         if any(_matches(layer, word) for word in included)
         and not any(_matches(layer, word) for word in excluded)
     ]
+    if not chosen:
+        raise SelectionError(f"The patterns {', '.join(words)} leave none of the layers.")
+    return chosen
 
 
 def _matches(layer: PlannedLayer, word: str) -> bool:

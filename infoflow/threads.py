@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -25,12 +26,13 @@ def threads_for(shape: tuple[int, ...]) -> Iterator[None]:
     if min(shape[:2], default=0) > SMALL:
         yield
         return
-    with _controller().limit(limits=1, user_api="blas"):
+    with _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
         yield
 
 
 @cache
-def _controller() -> ThreadpoolController:
+def _controller(with_scipy: bool) -> ThreadpoolController:
+    """The BLAS libraries loaded so far; scipy brings its own, and is imported late."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

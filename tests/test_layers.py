@@ -38,6 +38,7 @@ def record(arrays, name):
         ("conv.weight_v", (4, 3, 3, 3), Status.NOT_SUPPORTED, "parametrisation"),
         ("mystery", (4, 3), Status.NOT_SUPPORTED, "2 dimensions"),
         ("empty.weight", (0, 3), Status.NOT_LINEAR, "empty"),
+        ("scalar.weight", (), Status.NOT_LINEAR, "vector"),
         ("six.weight", (1, 2, 3, 2, 2, 2), Status.NOT_SUPPORTED, "6 dimensions"),
     ],
 )

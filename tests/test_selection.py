@@ -44,3 +44,8 @@ def test_an_unknown_pattern_names_the_nearest(pattern):
         SelectionError, match=r"No layer matches.*nearest: .*(features\.0|convolution)"
     ):
         select(LAYERS, [pattern])
+
+
+def test_patterns_that_leave_nothing_are_refused():
+    with pytest.raises(SelectionError, match="leave none of the layers"):
+        select(LAYERS, ["!*"])

@@ -45,7 +45,7 @@ def choose(names: str | Sequence[str]) -> tuple[Measure, ...]:
             these, in a sequence or separated by commas.
 
     Raises:
-        SelectionError: A name is unknown; the nearest ones are given.
+        SelectionError: A name is unknown (the nearest ones are given), or there is none.
     """
     table = measures()
     wanted = names.split(",") if isinstance(names, str) else list(names)
@@ -63,6 +63,8 @@ def choose(names: str | Sequence[str]) -> tuple[Measure, ...]:
                 "(`infoflow measures` lists them all)."
             )
         chosen |= found
+    if not chosen:
+        raise SelectionError("No measure is asked for (`infoflow measures` lists them all).")
     return tuple(measure for name, measure in table.items() if name in chosen)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from infoflow.architectures import build, describe, fit, recognise, resize
 from infoflow.checkpoints import open_checkpoint
+from infoflow.checkpoints.module import from_module
 from infoflow.cost import Cost, estimate
 from infoflow.errors import CheckpointError, MissingDependencyError, SelectionError
 from infoflow.findings import find
@@ -65,9 +66,9 @@ def analyze(
     source: str | PathLike[str] | nn.Module,
     *,
     measures: str | Sequence[str] = "default",
-    layers: Sequence[str] = (),
+    layers: str | Sequence[str] = (),
     arch: str | None = None,
-    input_size: tuple[int, ...] | None = None,
+    input_size: int | tuple[int, ...] | None = None,
     weights: str = "auto",
     trust_pickle: bool = False,
     device: str = "cpu",
@@ -84,7 +85,7 @@ def analyze(
         layers: Patterns of layers (see `infoflow.selection.select`); empty for all.
         arch: ``torchvision:NAME``, ``timm:NAME`` or ``path/model.py:factory``, for a file that
             is not recognised by itself.
-        input_size: Spatial size of the network's input, such as ``(224, 224)``.
+        input_size: Spatial size of the network's input, such as ``(224, 224)``; 224 says the same.
         weights: ``auto``, ``ema`` or ``raw``, where a file holds both.
         trust_pickle: Let a pickled file run its code. Only for files that you trust.
         device: ``cpu`` or a torch device such as ``cuda``.
@@ -101,30 +102,32 @@ def analyze(
         InfoflowError: The request or the file cannot be served; one sentence says why.
     """
     chosen = choose(measures)
+    patterns = [layers] if isinstance(layers, str) else list(layers)
+    input_size = (input_size, input_size) if isinstance(input_size, int) else input_size
     opened = open_network(
         source, arch=arch, input_size=input_size, weights=weights, trust_pickle=trust_pickle
     )
-    selected = select(opened.plan.layers, layers) if layers else list(opened.plan.layers)
+    selected = select(opened.plan.layers, patterns)
     rows: list[Measurement] = []
     series: list[Series] = []
     cost = estimate([layer.summary for layer in selected], {m.name for m in chosen}, fast=fast)
     for index, planned in enumerate(selected):
         if progress:
             progress(Step(index, len(selected), planned.summary.name, cost))
-        layer = _on_device(planned.read(), device)
-        with threads_for(planned.summary.shape):
-            subject = Subject(layer, fast=fast, seed=seed)
-            rows += measure_layer(subject, chosen)
-            if complete:
-                series += series_of_layer(subject, chosen)
+        found, pictures = _measured(planned, chosen, device, fast, seed, complete)
+        rows += found
+        series += pictures
+    known = opened.architecture
     settings = {
         "measures": measures if isinstance(measures, str) else ",".join(measures),
-        "layers": ",".join(layers) or "all",
-        "arch": arch or "recognised from names and shapes",
-        "input-size": "×".join(map(str, input_size)) if input_size else "of the architecture",
+        "layers": ",".join(patterns) or "all",
+        "architecture": (
+            f"{known.name}, {'named' if arch else 'recognised'}" if known else "not known"
+        ),
+        "input-size": _size_text(input_size or (known.input_size if known else None)),
         "weights": weights,
         "device": device,
-        "fast": "yes" if fast else "no",
+        "fast": "yes: tolerances ten times coarser" if fast else "no",
         "seed": str(seed),
     }
     report = Report(
@@ -139,11 +142,37 @@ def analyze(
         coverage=Coverage(tuple(_selected_records(opened.plan, selected))),
         settings=settings,
         versions=_versions(device),
-        notes=opened.checkpoint.notes
-        + ((opened.architecture.note,) if opened.architecture and opened.architecture.note else ()),
+        notes=_notes(opened),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return replace(report, findings=find(report))
+
+
+def _measured(
+    planned: PlannedLayer,
+    measures: Sequence[Measure],
+    device: str,
+    fast: bool,
+    seed: int,
+    complete: bool,
+) -> tuple[list[Measurement], list[Series]]:
+    """Rows and series of one layer; its weight is let go when this returns."""
+    subject = Subject(_on_device(planned.read(), device), fast=fast, seed=seed)
+    with threads_for(planned.summary.shape):
+        rows = list(measure_layer(subject, measures))
+        return rows, list(series_of_layer(subject, measures)) if complete else []
+
+
+def _notes(opened: Opened) -> tuple[str, ...]:
+    """What was done to read the file, and what is unusual about its architecture."""
+    known = opened.architecture
+    plain = f"recognised by names and shapes as {known.title}" if known else ""
+    extra = known.note.removeprefix(plain).lstrip("; ") if known else ""
+    return opened.checkpoint.notes + ((extra,) if extra else ())
+
+
+def _size_text(size: tuple[int, ...] | None) -> str:
+    return "×".join(map(str, size)) if size else "not known"
 
 
 def open_network(
@@ -164,8 +193,6 @@ def open_network(
         checkpoint = open_checkpoint(fspath(source), weights=weights, trust_pickle=trust_pickle)
         architecture = _architecture(checkpoint, arch, input_size)
     else:
-        from infoflow.checkpoints.module import from_module
-
         checkpoint = from_module(source)
         architecture = describe(source, input_size, name=type(source).__name__)
     planned = plan(checkpoint, architecture, input_size)
@@ -185,7 +212,15 @@ def _architecture(
     if arch:
         return fit(build(arch, input_size), shapes)
     architecture = recognise(shapes)
-    return resize(architecture, input_size) if architecture and input_size else architecture
+    if architecture is None or input_size is None:
+        return architecture
+    usual = architecture.input_size
+    if usual and len(usual) != len(input_size):
+        raise SelectionError(
+            f"{architecture.title} takes inputs of {len(usual)} spatial dimensions, such as "
+            f"{_size_text(usual)}; {_size_text(input_size)} has {len(input_size)}."
+        )
+    return resize(architecture, input_size)
 
 
 def measure_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Measurement]:

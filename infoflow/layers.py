@@ -6,10 +6,9 @@ analysed, from its name, shape and type and from the architecture where that is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from infoflow.architectures.architecture import (
     Architecture,
@@ -17,6 +16,7 @@ from infoflow.architectures.architecture import (
     Initialisation,
     ParameterFacts,
 )
+from infoflow.checkpoints.natural import natural
 from infoflow.names import facts_by_name, is_buffer, passive_reason, unsupported_reason
 from infoflow.report import LayerSummary, Status, TensorRecord
 
@@ -30,7 +30,7 @@ KINDS = ("dense", "convolution", "transposed convolution", "normalisation")
 _DEFAULT_EPSILON = 1e-5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Normalisation:
     """A normalisation layer in evaluation mode, as numpy float64 vectors of one number a channel.
 
@@ -44,7 +44,7 @@ class Normalisation:
     epsilon: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """A linear map of the network, or a normalisation.
 
@@ -131,7 +131,7 @@ def plan(
         record = _record(checkpoint, tensor, facts, shared)
         if record is None:
             facts = facts or facts_by_name(tensor.name, tensor.shape, checkpoint.tensors)
-            made = _planned(checkpoint, tensor, facts, assumed, input_size)
+            made = _planned(checkpoint, tensor, cast(ParameterFacts, facts), assumed, input_size)
             layers += made
             guess = any(layer.summary.geometry.startswith("assumed") for layer in made)
             record = _entry(tensor, Status.ANALYSED, made[0].summary.kind, shared, guess)
@@ -147,20 +147,31 @@ def _in_depth_order(
     A file whose names are sorted (safetensors files are) says nothing of depth; there numbers are
     sorted as numbers, so that ``blocks.10`` follows ``blocks.9``.
     """
-    tensors = list(checkpoint.tensors.values())
+    tensors = [_unpruned(checkpoint, tensor) for tensor in checkpoint.tensors.values()]
     if architecture and architecture.shapes:
         place = {name: index for index, name in enumerate(architecture.shapes)}
         return sorted(tensors, key=lambda tensor: place.get(tensor.name, len(place)))
     names = [tensor.name for tensor in tensors]
     if names != sorted(names):
         return tensors
-    return sorted(tensors, key=lambda tensor: _natural(tensor.name))
+    return sorted(tensors, key=lambda tensor: natural(tensor.name))
 
 
-def _natural(name: str) -> tuple[tuple[int, str], ...]:
-    """A key that sorts numbers in a name as numbers."""
-    parts = re.split(r"([0-9]+)", name)
-    return tuple((int(part), "") if part[:1].isdecimal() else (-1, part) for part in parts)
+def _unpruned(checkpoint: Checkpoint, tensor: StoredTensor) -> StoredTensor:
+    """The weight that torch.nn.utils.prune computes from a stored one and its mask.
+
+    Any other tensor is returned as it is.
+    """
+    stem = tensor.name.removesuffix("weight_orig")
+    mask = checkpoint.tensors.get(stem + "weight_mask")
+    if stem == tensor.name or mask is None or mask.shape != tensor.shape:
+        return tensor
+    return replace(
+        tensor,
+        name=stem + "weight",
+        load=lambda: tensor.load() * mask.load().astype(bool),
+        memory="",
+    )
 
 
 def _record(
@@ -174,6 +185,9 @@ def _record(
         return _entry(tensor, Status.NOT_SUPPORTED, reason, shared)
     if 0 in tensor.shape:
         return _entry(tensor, Status.NOT_LINEAR, "empty tensor", shared)
+    if facts and facts.kind == "other" and facts.reason.startswith("parameter "):
+        status = Status.NOT_SUPPORTED if len(tensor.shape) > 1 else Status.NOT_LINEAR
+        return _entry(tensor, status, facts.reason, shared)
     if facts and facts.kind in {"embedding", "other"}:
         return _entry(tensor, Status.NOT_LINEAR, facts.reason or facts.kind, shared)
     if facts:
@@ -188,7 +202,8 @@ def _record(
     if facts_by_name(tensor.name, tensor.shape, checkpoint.tensors):
         return None
     if len(tensor.shape) < 2:
-        return _entry(tensor, Status.NOT_LINEAR, "a vector: scales or shifts", shared)
+        reason = "a vector: scales or shifts" if tensor.shape else "a single number"
+        return _entry(tensor, Status.NOT_LINEAR, reason, shared)
     reason = f"its name does not say what this tensor of {len(tensor.shape)} dimensions is"
     return _entry(tensor, Status.NOT_SUPPORTED, reason, shared)
 
@@ -212,11 +227,10 @@ def _entry(
 def _planned(
     checkpoint: Checkpoint,
     tensor: StoredTensor,
-    facts: ParameterFacts | None,
+    facts: ParameterFacts,
     assumed: bool,
     input_size: tuple[int, ...] | None,
 ) -> list[PlannedLayer]:
-    assert facts is not None
     name = tensor.name.removesuffix(".weight")
     if facts.kind == "attention":
         stem = tensor.name.removesuffix("_weight").removesuffix(".weight")
@@ -285,7 +299,8 @@ def _normalisation(
     checkpoint: Checkpoint, weight: str, epsilon: float | None
 ) -> Normalisation | None:
     stem = weight.removesuffix("weight")
-    gamma, variance = (checkpoint.tensors.get(stem + leaf) for leaf in ("weight", "running_var"))
+    found = (checkpoint.tensors.get(stem + leaf) for leaf in ("weight", "running_var"))
+    gamma, variance = (None if tensor is None or tensor.unread else tensor for tensor in found)
     spread = None if variance is None else variance.load().astype("float64")
     if gamma is not None:
         scale = gamma.load().astype("float64")
@@ -293,4 +308,6 @@ def _normalisation(
         scale = spread**0
     else:
         return None
-    return Normalisation(stem.rstrip("."), scale, spread, _DEFAULT_EPSILON if epsilon is None else epsilon)
+    return Normalisation(
+        stem.rstrip("."), scale, spread, _DEFAULT_EPSILON if epsilon is None else epsilon
+    )

@@ -8,11 +8,16 @@ from collections.abc import Container
 from infoflow.architectures.architecture import ParameterFacts
 
 _FLOATS = re.compile(r"float|bfloat")
-_EMBEDDING = re.compile(r"(^|[._])(\w*embed\w*|wte|wpe|emb|tok_emb|lookup)\.weight$", re.I)
+_EMBEDDING = re.compile(
+    r"(^|[._])(\w*embed\w*|wte|wpe|emb|tok_emb|lookup|shared|relative_attention_bias)\.weight$",
+    re.I,
+)
 _POSITION = re.compile(r"(pos|position\w*|patch_pos)_?(embed\w*|emb|encoding)s?$", re.I)
 _TOKEN = re.compile(r"(cls|class|mask|dist|query|register)_?(token|embedding)s?$", re.I)
 _SCALE = re.compile(r"(layer_?scale\w*|gamma(_\d)?|ls\d?|lambda\w*|logit_scale)$", re.I)
 _NORM = re.compile(r"(^|[._])(\w*norm\w*|bn\w*|ln\w*|gn\w*)\.weight$", re.I)
+_PACKED = re.compile(r"(^|[._])(in_proj_weight|(qkv|to_qkv|Wqkv|qkv_proj|c_attn)\.weight)$")
+"""Query, key and value one below the other. GPT-NeoX's query_key_value takes turns by heads: no."""
 _WEIGHT = re.compile(r"(^|[._])(weight|(in|out|q|k|v)_proj_weight)$")
 _PASSIVE_LEAVES = {
     "bias": "bias: adds a constant, which changes no entropy",
@@ -22,6 +27,7 @@ _PASSIVE_LEAVES = {
     "beta": "shift: adds a constant, which changes no entropy",
     "running_mean": "running mean: a shift, which changes no entropy",
     "num_batches_tracked": "counter of batches seen",
+    "weight_mask": "pruning mask, multiplied into its weight",
 }
 
 
@@ -42,6 +48,8 @@ def unsupported_reason(name: str, shape: tuple[int, ...], dtype: str, names: Con
         return "adapter factor: the linear map is a product with another tensor"
     if leaf in {"weight_g", "weight_v"} or "parametrizations." in name:
         return "part of a parametrisation: the weight is computed from it and other tensors"
+    if leaf == "weight_orig":
+        return "computed by a parametrisation (spectral norm, pruning) from other tensors"
     if leaf in {"qweight", "qzeros", "scales", "weight_packed"}:
         return "quantised weight: its packing is not read"
     if dtype.startswith("complex"):
@@ -94,7 +102,7 @@ def facts_by_name(
     if len(shape) == 1:
         is_norm = stem + "running_var" in names or _NORM.search(name) or stem + "bias" in names
         return ParameterFacts("normalisation") if is_norm else None
-    if name.endswith("in_proj_weight") and len(shape) == 2 and shape[0] % 3 == 0:
+    if len(shape) == 2 and shape[0] == 3 * shape[1] and _PACKED.search(name):
         return ParameterFacts("attention")
     if len(shape) == 2:
         return ParameterFacts("dense")

@@ -14,10 +14,11 @@ HEIGHT = 640
 
 def frame(report: Report) -> str:
     """The report as an ``<iframe>``, so that its style and the notebook's stay apart."""
+    from infoflow.findings import summary
     from infoflow.measures import descriptions
     from infoflow.render.to_html import to_html
 
-    page = html.escape(to_html(report, descriptions()), quote=True)
+    page = html.escape(to_html(report, descriptions(), summary(report)), quote=True)
     return (
         f'<iframe title="infoflow report" srcdoc="{page}" sandbox="allow-scripts" '
         f'style="width:100%;height:{HEIGHT}px;border:1px solid #ccc"></iframe>'

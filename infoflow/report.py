@@ -199,6 +199,12 @@ class Report:
     created: str = ""
     schema_version: int = SCHEMA_VERSION
 
+    def __repr__(self) -> str:
+        return (
+            f"Report({self.source!r}, {len(self.layers)} layers, "
+            f"{len(self.measurements)} measurements, {len(self.findings)} findings)"
+        )
+
     def rows(
         self,
         *,

@@ -157,6 +157,65 @@ def test_row_identities_are_unique():
     assert len(keys) == len(set(keys))
 
 
+def test_another_device_gives_the_same_numbers():
+    """``cpu:0`` takes the path of ``cuda``: float64 torch tensors."""
+    pytest.importorskip("torch")
+    sample = SAMPLES / "lenet5-mnist.pt"
+    plain, tensors = (infoflow.analyze(sample, measures="all", device=d) for d in ("cpu", "cpu:0"))
+    assert [f.rule for f in plain.findings] == [f.rule for f in tensors.findings]
+    assert len(plain.measurements) == len(tensors.measurements)
+    for row, other in zip(plain.measurements, tensors.measurements, strict=True):
+        assert (row.layer, row.measure, row.statistic, row.unit) == (
+            other.layer,
+            other.measure,
+            other.statistic,
+            other.unit,
+        )
+        assert (row.value is None) == (other.value is None), row
+        if row.value is not None:
+            assert row.value == pytest.approx(other.value, rel=1e-6, abs=1e-9), row
+
+
+def test_seeds_and_notes_arrive():
+    sample = SAMPLES / "lenet5-mnist.pt"
+    first, second = (
+        infoflow.analyze(sample, measures="log-volume.density", seed=seed) for seed in (0, 1)
+    )
+    values = [r.row("conv2", "log-volume.density").value for r in (first, second)]
+    assert values[0] != values[1]
+    assert values[0] == pytest.approx(values[1], abs=0.1)
+    nested = infoflow.analyze(SAMPLES / "deep-fnn-he-init.pt", measures="paper")
+    assert any("state_dict" in note for note in nested.notes)
+
+
+def test_one_layer_is_in_memory_at_a_time(monkeypatch):
+    import gc
+    import weakref
+
+    from infoflow import analysis
+
+    alive = weakref.WeakSet()
+    read = analysis._on_device
+
+    def watched(layer, device):
+        gc.collect()
+        assert len(alive) == 0
+        fresh = read(layer, device)
+        alive.add(fresh)
+        return fresh
+
+    monkeypatch.setattr(analysis, "_on_device", watched)
+    infoflow.analyze(SAMPLES / "lenet5-mnist.pt", measures="paper")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_measurement_is_a_finite_number_or_none_with_a_note(number):
+    with pytest.raises(ValueError, match="not a finite number"):
+        infoflow.Measurement("l", "m", "value", number, "nats")
+    with pytest.raises(ValueError, match="needs a note"):
+        infoflow.Measurement("l", "m", "value", None, "nats")
+
+
 def test_what_was_not_chosen_is_said(tmp_path):
     report = infoflow.analyze(SAMPLES / "lenet5-mnist.pt", layers=["fc*"])
     left = report.coverage.with_status(Status.NOT_SELECTED)

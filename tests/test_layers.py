@@ -38,7 +38,7 @@ def record(arrays, name):
         ("conv.weight_v", (4, 3, 3, 3), Status.NOT_SUPPORTED, "parametrisation"),
         ("mystery", (4, 3), Status.NOT_SUPPORTED, "2 dimensions"),
         ("empty.weight", (0, 3), Status.NOT_LINEAR, "empty"),
-        ("scalar.weight", (), Status.NOT_LINEAR, "vector"),
+        ("scalar.weight", (), Status.NOT_LINEAR, "single number"),
         ("six.weight", (1, 2, 3, 2, 2, 2), Status.NOT_SUPPORTED, "6 dimensions"),
     ],
 )
@@ -153,3 +153,35 @@ def test_layers_come_in_the_order_of_depth():
     facts = {name: ParameterFacts("dense") for name in shapes}
     known = plan(in_memory(arrays), Architecture("x", "X", None, facts, shapes))
     assert [record.name for record in known.records] == list(shapes)
+
+
+def test_a_pruned_weight_is_its_product_with_the_mask():
+    mask = (gaussian(4, 3, seed=2) > 0).astype(np.float32)
+    arrays = {"fc.weight_orig": gaussian(4, 3), "fc.weight_mask": mask}
+    planned = plan(in_memory(arrays))
+    (layer,) = planned
+    assert layer.name == "fc"
+    np.testing.assert_array_equal(layer.weight, arrays["fc.weight_orig"] * mask)
+    assert {r.name: r.status for r in planned.records} == {
+        "fc.weight": Status.ANALYSED,
+        "fc.weight_mask": Status.NOT_LINEAR,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("attn.qkv.weight", ["attn.qkv.q", "attn.qkv.k", "attn.qkv.v"]),
+        ("attention.query_key_value.weight", ["attention.query_key_value"]),
+    ],
+)
+def test_only_what_is_packed_one_below_the_other_is_split(name, layers):
+    planned = plan(in_memory({name: gaussian(12, 4)}))
+    assert [layer.name for layer in planned] == layers
+
+
+def test_an_unknown_parameter_of_a_live_module_counts_against_coverage():
+    facts = {"w": ParameterFacts("other", reason="parameter 'w' of Odd")}
+    arrays = {"w": gaussian(4, 4), "fc.weight": gaussian(2, 2)}
+    records = plan(in_memory(arrays), Architecture("x", "X", None, facts)).records
+    assert {r.name: r.status for r in records}["w"] is Status.NOT_SUPPORTED

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from infoflow.checkpoints import folder, pytorch_legacy, pytorch_zip, safetensors, sharded
+from infoflow.checkpoints import folder, sharded
 from infoflow.checkpoints.checkpoint import Checkpoint, StoredTensor
 from infoflow.checkpoints.contents import Contents, Format
 from infoflow.checkpoints.faults import ReadError, reading
 from infoflow.checkpoints.foreign import what_it_is
-from infoflow.checkpoints.source import Source
+from infoflow.checkpoints.single_files import SINGLE_FILES
+from infoflow.checkpoints.source import head
 from infoflow.checkpoints.unwrapping import checkpoint
 from infoflow.errors import SelectionError
 
 __all__ = ["FORMATS", "Checkpoint", "Contents", "Format", "StoredTensor", "open_checkpoint"]
 
-_HEAD = 4096
 _WEIGHTS = ("auto", "ema", "raw")
 
 FORMATS: tuple[Format, ...] = (
@@ -28,33 +28,13 @@ FORMATS: tuple[Format, ...] = (
         folder.sniff,
         folder.open,
     ),
-    Format(
-        pytorch_zip.NAME,
-        "torch.save since PyTorch 1.6 (.pt .pth .bin .ckpt)",
-        True,
-        pytorch_zip.sniff,
-        pytorch_zip.open,
-    ),
-    Format(
-        pytorch_legacy.NAME,
-        "torch.save before PyTorch 1.6 (.pt .pth .th .pth.tar)",
-        False,
-        pytorch_legacy.sniff,
-        pytorch_legacy.open,
-    ),
+    *SINGLE_FILES,
     Format(
         sharded.NAME,
         "an index (*.index.json) of safetensors or PyTorch files beside it",
         True,
         sharded.sniff,
         sharded.open,
-    ),
-    Format(
-        safetensors.NAME,
-        "safetensors files (.safetensors)",
-        True,
-        safetensors.sniff,
-        safetensors.open,
     ),
 )
 """Every format that is read, in the order in which they are tried."""
@@ -91,16 +71,8 @@ def open_checkpoint(
     with reading(shown):
         if "\0" in shown:
             raise ReadError("is not a path: it holds a zero byte")
-        head = _head(Path(shown))
+        beginning = b"" if Path(shown).is_dir() else head(Path(shown))
         for kind in FORMATS:
-            if kind.sniff(head, Path(shown)):
+            if kind.sniff(beginning, Path(shown)):
                 return checkpoint(shown, kind.open(Path(shown), trust_pickle), weights)
-        raise ReadError(what_it_is(head))
-
-
-def _head(path: Path) -> bytes:
-    """The first bytes of a file, none of a folder."""
-    if path.is_dir():
-        return b""
-    source = Source(path)
-    return source.read(0, min(_HEAD, source.size))
+        raise ReadError(what_it_is(beginning))

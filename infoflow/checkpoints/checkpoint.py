@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from infoflow.checkpoints.faults import ReadError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -39,6 +41,16 @@ class StoredTensor:
     def size(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+
+def unread(shape: tuple[int, ...], dtype: str, what: str) -> StoredTensor:
+    """A tensor that is listed but cannot be read; ``what`` begins the sentence that says why."""
+    reason = f"{what}, which is not read"
+
+    def load() -> np.ndarray[Any, Any]:
+        raise ReadError(reason)
+
+    return StoredTensor("", shape, dtype, load, unread=reason)
 
 
 @dataclass(frozen=True)

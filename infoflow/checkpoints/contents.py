@@ -27,8 +27,8 @@ class Contents:
         root: The object in the file: mappings, lists, numbers, text, and tensors as leaves.
         digest: Computes the SHA-256.
         is_tensor: Whether a leaf is a tensor (perhaps one that cannot be read).
-        stored: Describes a leaf; raises ``ReadError`` where it cannot be read. Leaves that are
-            ``StoredTensor`` need neither of the two.
+        stored: Describes a leaf; raises ``ReadError`` where it cannot be read. By default, leaves
+            are ``StoredTensor`` already.
         metadata: What the format itself says.
         notes: Sentences about what was chosen.
     """

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from infoflow.errors import CheckpointError, UnsafeCheckpointError
+
+_T = TypeVar("_T")
 
 
 class ReadError(Exception):
@@ -40,6 +43,16 @@ def reading(path: object) -> Iterator[None]:
         raise CheckpointError(f"{path}: asks for more memory than there is") from None
     except RecursionError:
         raise CheckpointError(f"{path}: damaged: nested without end") from None
+
+
+def naming(path: object, function: Callable[[], _T]) -> Callable[[], _T]:
+    """The function, with its failures told as those of reading ``path``."""
+
+    def call() -> _T:
+        with reading(path):
+            return function()
+
+    return call
 
 
 def quoted(text: str, length: int = 80) -> str:

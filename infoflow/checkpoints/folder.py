@@ -8,7 +8,8 @@ from pathlib import Path
 from infoflow.checkpoints import sharded
 from infoflow.checkpoints.contents import Contents
 from infoflow.checkpoints.faults import ReadError, listed, quoted
-from infoflow.checkpoints.safetensors import parse_json
+from infoflow.checkpoints.json_objects import parse_json
+from infoflow.checkpoints.single_files import open_one
 
 NAME = "model folder"
 _USUAL = (
@@ -38,7 +39,7 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     if chosen.endswith(".json"):
         contents = sharded.open(file, trust_pickle)
     else:
-        contents = sharded.open_one(file, trust_pickle)
+        contents = open_one(file, trust_pickle)
     metadata, notes = _configuration(path)
     note = f"Of the folder, {quoted(chosen)} was read."
     if others:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from infoflow.checkpoints.checkpoint import StoredTensor
+from infoflow.checkpoints.checkpoint import StoredTensor, unread
 from infoflow.checkpoints.dtypes import STORED_ITEMSIZE
-from infoflow.checkpoints.faults import ReadError
 from infoflow.checkpoints.layout import Layout
 from infoflow.checkpoints.rebuilding import PickledTensor, StorageReference, UnreadTensor
 
@@ -29,7 +28,7 @@ def stored(leaf: object, check: Callable[[StorageReference], None], read: Reader
         ReadError: for a tensor that leaves its storage, or a storage that is not in the file.
     """
     if isinstance(leaf, UnreadTensor):
-        return unread(leaf.shape, leaf.dtype, f"{leaf.kind} tensor")
+        return unread(leaf.shape, leaf.dtype, leaf.kind)
     assert isinstance(leaf, PickledTensor)
     storage, layout = leaf.storage, leaf.layout
     if layout.dtype not in STORED_ITEMSIZE or storage.dtype not in STORED_ITEMSIZE:
@@ -47,13 +46,3 @@ def stored(leaf: object, check: Callable[[StorageReference], None], read: Reader
         load=lambda: read(storage, start, layout),
         memory=f"{storage.key} {place} {layout.dtype} {bits}" if 0 not in layout.shape else "",
     )
-
-
-def unread(shape: tuple[int, ...], dtype: str, what: str) -> StoredTensor:
-    """A tensor that is listed but cannot be read."""
-    reason = f"{what}, which is not read"
-
-    def load() -> np.ndarray[Any, Any]:
-        raise ReadError(reason)
-
-    return StoredTensor("", shape, dtype, load, unread=reason)

@@ -112,7 +112,7 @@ def quantised(storage: object, offset: object, shape: object, *rest: object) -> 
     """``_rebuild_qtensor``."""
     if not isinstance(storage, StorageReference):
         raise ReadError("damaged: a tensor without a storage")
-    return UnreadTensor("quantised", storage.dtype, size(shape))
+    return UnreadTensor("quantised tensor", storage.dtype, size(shape))
 
 
 def sparse(layout: object, data: object) -> UnreadTensor:
@@ -122,12 +122,12 @@ def sparse(layout: object, data: object) -> UnreadTensor:
     shapes = [part for part in parts if isinstance(part, tuple)]
     if not values or not shapes:
         raise ReadError("damaged: a sparse tensor without values or shape")
-    return UnreadTensor("sparse", values[-1].layout.dtype, size(shapes[-1]))
+    return UnreadTensor("sparse tensor", values[-1].layout.dtype, size(shapes[-1]))
 
 
 def without_data(dtype: object, shape: object, *rest: object) -> UnreadTensor:
     """``_rebuild_meta_tensor_no_storage``."""
-    return UnreadTensor("without data (meta)", _dtype(dtype), size(shape))
+    return UnreadTensor("tensor without data (meta)", _dtype(dtype), size(shape))
 
 
 def text(*args: object) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -12,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from infoflow.checkpoints.checkpoint import StoredTensor
+from infoflow.checkpoints.checkpoint import StoredTensor, unread
 from infoflow.checkpoints.contents import Contents
 from infoflow.checkpoints.dtypes import ITEMSIZE, SAFETENSORS, SAFETENSORS_UNREAD
 from infoflow.checkpoints.faults import ReadError, quoted
+from infoflow.checkpoints.json_objects import parse_json
 from infoflow.checkpoints.layout import MOST_DIMENSIONS, Layout, contiguous
-from infoflow.checkpoints.pytorch_pickle import unread
+from infoflow.checkpoints.natural import natural
 from infoflow.checkpoints.source import Source
 
 NAME = "safetensors"
@@ -50,38 +49,6 @@ def open(path: Path, trust_pickle: bool) -> Contents:
         for name in sorted(entries, key=natural)
     }
     return Contents(NAME, root, source.digest, metadata=metadata)
-
-
-def parse_json(data: bytes, what: str) -> dict[str, Any]:
-    """A JSON object, with every name once.
-
-    Raises:
-        ReadError: for anything else.
-    """
-    try:
-        parsed = json.loads(data.decode(), object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        raise ReadError(f"damaged: {what} is not a JSON object") from None
-    if not isinstance(parsed, dict):
-        raise ReadError(f"damaged: {what} is not a JSON object")
-    return parsed
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a name stands twice")
-    return made
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts the numbers in names as numbers.
-
-    >>> sorted(["layer.10.b", "layer.2.b", "layer.2.a"], key=natural)
-    ['layer.2.a', 'layer.2.b', 'layer.10.b']
-    """
-    parts = re.split(r"([0-9]{1,18})", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _entry(name: str, entry: object) -> tuple[Layout, int, int]:

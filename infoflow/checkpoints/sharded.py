@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infoflow.checkpoints import pytorch_legacy, pytorch_zip, safetensors
 from infoflow.checkpoints.checkpoint import StoredTensor
 from infoflow.checkpoints.contents import Contents
 from infoflow.checkpoints.faults import ReadError, listed, quoted
-from infoflow.checkpoints.foreign import what_it_is
-
-_Sniff = Callable[[bytes, Path], bool]
-_Open = Callable[[Path, bool], Contents]
+from infoflow.checkpoints.json_objects import parse_json
+from infoflow.checkpoints.natural import natural
+from infoflow.checkpoints.single_files import open_one
+from infoflow.checkpoints.source import Source
 
 NAME = "sharded checkpoint"
 _LONGEST_INDEX = 2**28
-_HEAD = 4096
-_ONE_FILE: tuple[tuple[_Sniff, _Open], ...] = (
-    (pytorch_zip.sniff, pytorch_zip.open),
-    (pytorch_legacy.sniff, pytorch_legacy.open),
-    (safetensors.sniff, safetensors.open),
-)
 
 
 @dataclass(frozen=True)
@@ -42,14 +35,17 @@ def sniff(head: bytes, path: Path) -> bool:
 
 def open(path: Path, trust_pickle: bool) -> Contents:
     """Opens every shard; the tensors stay in their files."""
-    index = safetensors.parse_json(path.read_bytes(), "the index")
+    source = Source(path)
+    if source.size > _LONGEST_INDEX:
+        raise ReadError(f"is an index of more than {_LONGEST_INDEX:,} bytes")
+    index = parse_json(source.read(0, source.size), "the index")
     places = index.get("weight_map")
     if not isinstance(places, dict) or not places:
         raise ReadError("damaged: its weight_map names no tensors")
     for name, file in places.items():
         if not isinstance(file, str) or not _is_plain(file):
             raise ReadError(f"the shard of {quoted(name)} is not in the index's own folder")
-    files = sorted(set(places.values()), key=safetensors.natural)
+    files = sorted(set(places.values()), key=natural)
     missing = [file for file in files if not (path.parent / file).is_file()]
     if missing:
         raise ReadError(f"{_shards(missing)} {listed(missing)} missing beside the index")
@@ -65,23 +61,6 @@ def open(path: Path, trust_pickle: bool) -> Contents:
         metadata={k: v for shard in shards.values() for k, v in shard.metadata.items()},
         notes=notes,
     )
-
-
-def open_one(path: Path, trust_pickle: bool) -> Contents:
-    """Opens a single file of whatever format; its failures name it.
-
-    Raises:
-        ReadError: for a file that is not a checkpoint.
-    """
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-    try:
-        for sniffs, opens in _ONE_FILE:
-            if sniffs(head, path):
-                return opens(path, trust_pickle)
-        raise ReadError(what_it_is(head))
-    except ReadError as fault:
-        raise type(fault)(f"{quoted(path.name)} {fault}") from None
 
 
 def digest_of(digests: Iterable[str]) -> str:

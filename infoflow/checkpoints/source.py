@@ -11,6 +11,8 @@ from pathlib import Path
 
 from infoflow.checkpoints.faults import ReadError
 
+_HEAD = 4096
+
 
 class Source:
     """A regular file, opened only while something is read.
@@ -30,11 +32,11 @@ class Source:
     def _open(self) -> io.FileIO:
         # O_NONBLOCK: opening a named pipe must not wait for a writer.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        file = io.FileIO(os.open(self._absolute, flags))
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            file.close()
+        descriptor = os.open(self._absolute, flags)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
             raise ReadError("is not a regular file")
-        return file
+        return io.FileIO(descriptor)
 
     def _reopen(self) -> io.FileIO:
         file = self._open()
@@ -80,6 +82,16 @@ class Source:
 
         with self._reopen() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def head(path: Path) -> bytes:
+    """The first bytes of a file, by which its format is recognised.
+
+    Raises:
+        ReadError: for what is not a regular file.
+    """
+    source = Source(path)
+    return source.read(0, min(_HEAD, source.size))
 
 
 def _stamp(file: io.FileIO) -> tuple[int, int, int]:

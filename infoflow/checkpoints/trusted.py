@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from infoflow.checkpoints.checkpoint import StoredTensor
 from infoflow.checkpoints.contents import Contents
-from infoflow.checkpoints.dtypes import ITEMSIZE, numpy_dtype
 from infoflow.checkpoints.faults import ReadError
-from infoflow.checkpoints.pytorch_pickle import unread
 from infoflow.checkpoints.source import Source
+from infoflow.checkpoints.torch_tensors import stored
 from infoflow.errors import MissingDependencyError
-
-if TYPE_CHECKING:
-    import torch
 
 _DEEPEST = 4
 
@@ -44,7 +37,7 @@ def contents(source: Source, name: str) -> Contents:
         _plain(root, 0),
         source.digest,
         is_tensor=lambda leaf: isinstance(leaf, torch.Tensor),
-        stored=_stored,
+        stored=stored,
         notes=("The code in the file was allowed to run (--trust-pickle).",),
     )
 
@@ -64,27 +57,3 @@ def _plain(value: Any, depth: int) -> Any:
                 f"the state dict of its {type(value).__name__} fails: {error}"
             ) from None
     return value
-
-
-def _stored(leaf: object) -> StoredTensor:
-    import torch
-
-    assert isinstance(leaf, torch.Tensor)
-    dtype = str(leaf.dtype).removeprefix("torch.")
-    if leaf.layout != torch.strided or leaf.is_quantized or leaf.is_meta:
-        return unread(tuple(leaf.shape), dtype, "sparse, quantised or empty (meta) tensor")
-    if dtype not in ITEMSIZE:
-        return unread(tuple(leaf.shape), dtype, f"numbers of the type {dtype}")
-    shape = tuple(leaf.shape)
-    place = f"{leaf.untyped_storage().data_ptr()}+{leaf.storage_offset()} {shape} {leaf.stride()}"
-    memory = "" if 0 in shape else f"{place} {dtype} {leaf.is_conj():d}{leaf.is_neg():d}"
-    return StoredTensor("", shape, dtype, lambda: _array(leaf, dtype), memory)
-
-
-def _array(tensor: torch.Tensor, dtype: str) -> np.ndarray[Any, Any]:
-    import torch
-
-    plain = tensor.detach().resolve_conj().resolve_neg().contiguous()
-    kind = numpy_dtype(dtype)
-    array: np.ndarray[Any, Any] = plain.reshape(-1).view(torch.uint8).numpy()
-    return array.view(kind).reshape(tuple(plain.shape))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 from infoflow.checkpoints.averages import choose
 from infoflow.checkpoints.checkpoint import Checkpoint, StoredTensor
 from infoflow.checkpoints.contents import Contents
-from infoflow.checkpoints.faults import ReadError, listed, quoted, reading
+from infoflow.checkpoints.faults import ReadError, listed, naming, quoted
 from infoflow.checkpoints.nesting import Search
 from infoflow.checkpoints.prefixes import stripped
-
-_T = TypeVar("_T")
 
 
 def checkpoint(path: str, contents: Contents, weights: str) -> Checkpoint:
@@ -46,7 +42,7 @@ def checkpoint(path: str, contents: Contents, weights: str) -> Checkpoint:
         path=path,
         format=contents.format,
         tensors=tensors,
-        digest=_naming(path, contents.digest),
+        digest=naming(path, contents.digest),
         metadata={**found.metadata, **contents.metadata},
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -54,24 +50,15 @@ def checkpoint(path: str, contents: Contents, weights: str) -> Checkpoint:
 
 def _described(path: str, name: str, leaf: object, contents: Contents) -> StoredTensor:
     try:
-        stored = leaf if isinstance(leaf, StoredTensor) else contents.stored(leaf)
+        stored = contents.stored(leaf)
     except ReadError as fault:
         raise type(fault)(f"the tensor {quoted(name)}: {fault}") from None
-    return replace(stored, name=name, load=_naming(f"{path}, tensor {quoted(name)}", stored.load))
-
-
-def _naming(path: str, function: Callable[[], _T]) -> Callable[[], _T]:
-    def call() -> _T:
-        with reading(path):
-            return function()
-
-    return call
+    return replace(stored, name=name, load=naming(f"{path}, tensor {quoted(name)}", stored.load))
 
 
 def _number(contents: Contents, leaf: object) -> str | None:
-    stored = leaf if isinstance(leaf, StoredTensor) else None
     try:
-        stored = stored or contents.stored(leaf)
+        stored = contents.stored(leaf)
         return str(stored.load().item()) if stored.size == 1 else None
     except ReadError:
         return None

@@ -31,6 +31,9 @@ def main() -> None:
     except MemoryError:
         _say("infoflow: out of memory; --layers analyses a part, --measures paper needs least.")
         sys.exit(EXIT_MISTAKE)
+    except OSError as error:  # standard output that cannot be written, a full disk
+        _say(f"infoflow: {error.strerror or error}")
+        sys.exit(EXIT_MISTAKE)
     except Exception as error:  # noqa: BLE001, RUF100  (the last resort: an internal fault)
         with tempfile.NamedTemporaryFile(
             "w", prefix="infoflow-fault-", suffix=".txt", delete=False, encoding="utf-8"

@@ -12,6 +12,7 @@ import typer
 
 from infoflow.cli import options
 from infoflow.cli.outputs import Format, Outputs
+from infoflow.errors import CheckpointError
 
 
 def analyze(
@@ -35,7 +36,7 @@ def analyze(
     fast: Annotated[
         bool, typer.Option("--fast", help="Coarser tolerances; the report says so.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of random frequencies and draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of random frequencies and draws.")] = 0,
     json: Annotated[
         str | None, typer.Option("--json", help="Write JSON (- for standard output).")
     ] = None,
@@ -67,6 +68,9 @@ def analyze(
 
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
     outputs.check(paths)
+    for path in paths:
+        if not path.exists():
+            raise CheckpointError(f"{path}: there is no such file or folder.")
     reports = []
     for path in paths:
         with Progress(path, quiet=quiet) as progress:

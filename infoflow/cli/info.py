@@ -1,33 +1,19 @@
-"""``infoflow info``: versions, devices, optional readers, and what does not fit together."""
+"""``infoflow info``: versions, devices, optional packages, and what does not fit together."""
 
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Annotated
 
 import typer
 
 from infoflow.cli import options
 
-NEEDED = (
-    "numpy",
-    "scipy",
-    "rich",
-    "typer",
-    "matplotlib",
-    "jinja2",
-    "safetensors",
-    "ml-dtypes",
-    "array-api-compat",
-)
-OPTIONAL = {
-    "timm": ("--arch timm:NAME", "pip install 'infoflow[timm]'"),
-    "onnx": ("reading ONNX files", "pip install 'infoflow[onnx]'"),
-    "h5py": ("reading Keras files", "pip install 'infoflow[keras]'"),
-}
+OPTIONAL = {"timm": ("--arch timm:NAME", "pip install 'infoflow[timm]'")}
 PAIR = (
     "torch and torchvision must be of one release and one build. Install both together: "
     "pip install --force-reinstall torch torchvision (for a CPU-only torch, take torchvision "
@@ -39,13 +25,13 @@ def info(
     json: options.Json = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
 ) -> None:
-    """Say which versions, devices and optional readers there are, and what to mend."""
+    """Say which versions, devices and optional packages there are, and what to mend."""
     rows: dict[str, str] = {
         "infoflow": version("infoflow"),
         "python": f"{platform.python_version()} ({sys.executable})",
         "platform": platform.platform(),
     }
-    rows |= {name: _version(name) or "not installed" for name in NEEDED}
+    rows |= _needed()
     rows |= _torch()
     for name, (purpose, command) in OPTIONAL.items():
         rows[name] = _version(name) or f"not installed; needed for {purpose}: {command}"
@@ -70,6 +56,18 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _needed() -> dict[str, str]:
+    """Versions of the packages that infoflow declares, but for the pair that ``_torch`` tells."""
+    rows = {}
+    for requirement in requires("infoflow") or ():
+        package, _, condition = requirement.partition(";")
+        name = re.split(r"[^\w.-]", package, maxsplit=1)[0]
+        if "extra" in condition or name in {"torch", "torchvision"}:
+            continue
+        rows[name] = _version(name) or f"not installed: pip install '{package.strip()}'"
+    return rows
 
 
 def _torch() -> dict[str, str]:

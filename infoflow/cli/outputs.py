@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infoflow.errors import OutputError
+from infoflow.render import RENDERERS
 
 if TYPE_CHECKING:
     from infoflow.report import Report
@@ -23,6 +24,16 @@ class Format(StrEnum):
     png = "png"
     svg = "svg"
     pdf = "pdf"
+
+
+@dataclass
+class _Todo:
+    """What is rendered and still to be written and said."""
+
+    folders: list[Path] = field(default_factory=list)
+    contents: dict[Path, bytes] = field(default_factory=dict)
+    printed: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,7 @@ class Outputs:
 
     @property
     def _texts(self) -> dict[str, str]:
-        given = {"json": self.json, "csv": self.csv, "markdown": self.markdown, "html": self.html}
+        given = {name: getattr(self, name) for name in RENDERERS}
         return {name: target for name, target in given.items() if target is not None}
 
     @property
@@ -61,7 +72,7 @@ class Outputs:
         """
         if list(self._texts.values()).count(STANDARD_OUTPUT) > 1:
             raise OutputError("Only one output can go to standard output (-).")
-        several = [name for name in self._texts if name != "json"]
+        several = [name for name in self._texts if not RENDERERS[name].several]
         if len(paths) > 1 and (several or self.plots):
             name = several[0] if several else "plots"
             raise OutputError(f"--{name} takes one input; for {len(paths)} use --out FOLDER.")
@@ -77,21 +88,32 @@ class Outputs:
                 raise OutputError(f"{folder}: is a file, not a folder.")
 
     def write(self, reports: Sequence[Report], *, quiet: bool) -> None:
-        """Write every wanted output, each file whole or not at all."""
-        from infoflow.render.files import write_text
+        """Write every wanted output, once all are rendered.
 
+        Each file is there whole or not at all; what cannot be rendered or written leaves none.
+        """
+        from infoflow.render.files import encoded, make_folder, write_all
+
+        todo = _Todo()
         for name, target in self._texts.items():
             text = _rendered(name, reports)
             if target == STANDARD_OUTPUT:
-                sys.stdout.write(text)
+                todo.printed.append(text)
             else:
-                write_text(Path(target), text)
-                _say(f"wrote {target}", quiet)
+                todo.contents[Path(target)] = encoded(text)
+                todo.said.append(f"wrote {target}")
         if self.plots:
-            self._draw(reports[0], self.plots, quiet)
+            todo.said += self._draw(reports[0], self.plots, todo)
         if self.out:
             for folder, report in zip(self._folders(reports), reports, strict=True):
-                self._write_all(report, folder, quiet)
+                self._render_all(report, folder, todo)
+        for folder in dict.fromkeys(todo.folders):
+            make_folder(folder)
+        write_all(todo.contents)
+        for text in todo.printed:
+            sys.stdout.write(text)
+        for sentence in todo.said:
+            _say(sentence, quiet)
 
     def _folders(self, reports: Sequence[Report]) -> Iterator[Path]:
         assert self.out is not None
@@ -107,48 +129,37 @@ class Outputs:
             taken.add(name)
             yield self.out / name
 
-    def _write_all(self, report: Report, folder: Path, quiet: bool) -> None:
-        from infoflow.render.files import make_folder, write_text
+    def _render_all(self, report: Report, folder: Path, todo: _Todo) -> None:
+        from infoflow.render.files import encoded
 
-        make_folder(folder)
-        for name, ending in (
-            ("json", "json"),
-            ("csv", "csv"),
-            ("markdown", "md"),
-            ("html", "html"),
-        ):
-            write_text(folder / f"report.{ending}", _rendered(name, [report]))
-        self._draw(report, folder / "plots", True)
-        _say(f"wrote {folder}/report.json, .csv, .md, .html and plots/", quiet)
+        endings = [renderer.ending for renderer in RENDERERS.values()]
+        for name, ending in zip(RENDERERS, endings, strict=True):
+            todo.contents[folder / f"report.{ending}"] = encoded(_rendered(name, [report]))
+        todo.folders.append(folder)
+        self._draw(report, folder / "plots", todo)
+        names = ", ".join(f".{ending}" for ending in endings[1:])
+        todo.said.append(f"wrote {folder}/report.{endings[0]}, {names} and plots/")
 
-    def _draw(self, report: Report, folder: Path, quiet: bool) -> None:
-        from infoflow.render.files import make_folder
-        from infoflow.render.to_plots import to_plots
+    def _draw(self, report: Report, folder: Path, todo: _Todo) -> list[str]:
+        """Draw the plots; what to say of them."""
+        from infoflow.render.text import counted
+        from infoflow.render.to_plots import drawn
 
-        make_folder(folder)
-        plots = to_plots(report, folder, self.format.value)
-        _say(f"wrote {len(plots.written)} plots into {folder}", quiet)
-        for reason in plots.skipped:
-            _say(f"not drawn: {reason}", quiet)
+        plots, skipped = drawn(report, self.format.value)
+        todo.folders.append(folder)
+        todo.contents.update({folder / name: content for name, content in plots.items()})
+        return [
+            f"wrote {counted(len(plots), 'plot')} into {folder}",
+            *(f"not drawn: {reason}" for reason in skipped),
+        ]
 
 
 def _rendered(name: str, reports: Sequence[Report]) -> str:
-    if name == "json":
-        from infoflow.render.to_json import to_json, to_json_list
-
-        return to_json(reports[0]) if len(reports) == 1 else to_json_list(reports)
-    if name == "csv":
-        from infoflow.render.to_csv import to_csv
-
-        return to_csv(reports[0])
-    if name == "markdown":
-        from infoflow.render.to_markdown import to_markdown
-
-        return to_markdown(reports[0])
+    from infoflow.findings import summary
     from infoflow.measures import descriptions
-    from infoflow.render.to_html import to_html
 
-    return to_html(reports[0], descriptions())
+    said = summary(reports[0]) if len(reports) == 1 else ""
+    return RENDERERS[name](reports, measures=descriptions(), summary=said)
 
 
 def _say(sentence: str, quiet: bool) -> None:

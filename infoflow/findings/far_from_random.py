@@ -50,7 +50,11 @@ def score_limit(scores: int) -> float:
 
 
 def far_from_random(report: Report) -> Iterator[Finding]:
-    """Layers with a score of ``random-twin`` beyond the limit for all scores of the network."""
+    """Layers with a score of ``random-twin`` beyond the limit for all scores of the network.
+
+    ``layers`` are these layers, ``value`` is the largest |z| among them (its sign is in the
+    sentence) and ``threshold`` the limit of |z|.
+    """
     scores = [
         Score(layer.name, measure, "log|det|" if layer.kind == "dense" else word, value)
         for measure, word in _SCORES.items()
@@ -76,10 +80,10 @@ def far_from_random(report: Report) -> Iterator[Finding]:
         severity=Severity.NOTE,
         layers=tuple(score.layer for score in found),
         measure=farthest.measure,
-        value=farthest.z,
+        value=abs(farthest.z),
         threshold=limit,
         sentence=f"{len(found):,} of {looked_at} {verb} unlike independent random weights, in "
-        f"standard errors: {listed}; the limit is ±{limit:.1f} for {number(len(scores), 'score')}."
+        f"standard errors: {listed} (limit ±{limit:.1f}, for {number(len(scores), 'score')})."
         + (_QUIET.format(quiet, "them" if len(found) > 1 else "1") if quiet else ""),
         advice="This is what training does, and no fault. Read the exact log-volume of these "
         "layers beside log|c₁₁| and log|det|, which look at a part of the weight only.",

@@ -33,6 +33,9 @@ from infoflow.layers import Array
 from infoflow.operators.arrays import as_float64, namespace
 from infoflow.operators.frequencies import Frequencies
 
+MODERATE = 100
+"""Powers of two up to which a largest weight is left as it is: its squares are far from limits."""
+
 
 @dataclass(frozen=True)
 class PolyphaseKernel:
@@ -107,6 +110,29 @@ class PolyphaseKernel:
         xp = namespace(self.taps)
         spread = xp.repeat(xp.reshape(factors, (self.groups, -1)), len(self.phases), axis=1)
         return replace(self, taps=self.taps * xp.reshape(spread, (1, self.groups, 1, self.cols)))
+
+    @cached_property
+    def exponent(self) -> int:
+        """Power of two that ``normalised`` divides by: 0 unless the weights are extreme."""
+        xp = namespace(self.taps)
+        if not math.prod(self.taps.shape):
+            return 0
+        largest = max(float(xp.max(self.taps)), -float(xp.min(self.taps)))
+        power = math.frexp(largest)[1]
+        return power if abs(power) > MODERATE else 0
+
+    @cached_property
+    def normalised(self) -> PolyphaseKernel:
+        """The kernel divided by 2^``exponent``: no square of it overflows or vanishes.
+
+        Exact; singular values are divided by the same power.
+        """
+        if self.exponent == 0:
+            return self
+        # Two steps: 2^−exponent itself may be out of range.
+        half = self.exponent // 2
+        taps = self.taps * math.ldexp(1.0, -half) * math.ldexp(1.0, half - self.exponent)
+        return replace(self, taps=taps)
 
     @cached_property
     def primitive(self) -> PolyphaseKernel:

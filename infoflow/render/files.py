@@ -1,4 +1,4 @@
-"""Writing outputs so that a file is there whole or not at all."""
+"""Writing outputs so that each file is there whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ def write_text(path: str | Path, text: str) -> None:
     Raises:
         OutputError: The file cannot be written; nothing is left behind.
     """
-    # A name read from a file may hold a lone surrogate, which UTF-8 cannot say.
-    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+    write_bytes(path, encoded(text))
+
+
+def encoded(text: str) -> bytes:
+    """The text in UTF-8; a lone surrogate of a name, which UTF-8 cannot say, as its escape."""
+    return text.encode("utf-8", errors="backslashreplace")
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -38,7 +42,9 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     replaced. A file that is there keeps its permissions.
 
     Raises:
-        OutputError: One of them cannot be written; no temporary file is left behind.
+        OutputError: One of them cannot be written; no temporary file is left behind. Where the
+            writing fails nothing has changed but devices; should a renaming fail, which is rare,
+            the files renamed before it stay.
     """
     staged: list[tuple[Path, Path]] = []
     try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from infoflow.render.text import cell, number, printable, shape_text
-from infoflow.report import LayerSummary, Report
+from infoflow.render.view import Facts, gather
+from infoflow.report import Measurement, Report
 
 FOLD_FROM = 40
 _INDEX = re.compile(r"(?<![^._])[0-9]+(?![^.])")
@@ -19,32 +20,33 @@ _INDEX = re.compile(r"(?<![^._])[0-9]+(?![^.])")
 class Column:
     """A column: its heading (two lines), and what fills it.
 
-    ``sources`` are tried in order; the first measure that the layer has fills the cell. Of columns
-    that do not all fit, those of the highest ``rank`` are left out first.
+    Of columns that do not all fit, those of the highest ``rank`` are left out first.
     """
 
     heading: str
-    sources: tuple[tuple[str, str], ...]
+    row: Callable[[Facts], Measurement | None]
     decimals: int
     rank: int
     of_layer: bool = True
 
 
+CORNER = Column("log|c₁₁|\na slice", lambda one: one.row("entropy-change.c11", "mean"), 2, 1, False)
+SPREAD = Column(
+    "spread\na slice", lambda one: one.row("entropy-change.c11", "standard-deviation"), 2, 7, False
+)
+RANDOM = Column("random\nz", lambda one: one.row("random-twin.z-mean"), 1, 3, False)
+BOUND = Column("block c₁₁\nlog|det|", lambda one: one.bound, 1, 4)
+VOLUME = Column("log-\nvolume", lambda one: one.volume, 1, 0)
 COLUMNS = (
-    Column("log|c₁₁|\na slice", (("entropy-change.c11", "mean"),), 2, 1, of_layer=False),
-    Column("spread\na slice", (("entropy-change.c11", "standard-deviation"),), 2, 7, False),
-    Column("random\nz", (("random-twin.z-mean", "value"),), 1, 3, of_layer=False),
-    Column(
-        "block c₁₁\nlog|det|",
-        (("entropy-change.block-c11", "value"), ("entropy-change.logdet", "value")),
-        1,
-        4,
-    ),
-    Column("log-\nvolume", (("log-volume.density", "value"), ("log-volume", "value")), 1, 0),
-    Column("scale-\nfree", (("log-volume.density.scale-free", "value"),), 1, 8),
-    Column("stable\nrank", (("stable-rank", "value"),), 1, 9),
-    Column("spectral\nnorm", (("spectral-norm", "value"),), 2, 10),
-    Column("condition\nnumber", (("condition-number", "value"),), 0, 11),
+    CORNER,
+    SPREAD,
+    RANDOM,
+    BOUND,
+    VOLUME,
+    Column("scale-\nfree", lambda one: one.row("log-volume.density.scale-free"), 1, 8),
+    Column("stable\nrank", lambda one: one.row("stable-rank"), 1, 9),
+    Column("spectral\nnorm", lambda one: one.row("spectral-norm"), 2, 10),
+    Column("condition\nnumber", lambda one: one.row("condition-number"), 0, 11),
 )
 SHAPE, RANK, PROFILE = 5, 2, 6
 """Ranks of the columns that are no measure: the shape, the rank, the bar along the depth."""
@@ -62,29 +64,75 @@ class Row:
     layers: tuple[str, ...]
 
 
-def columns(report: Report) -> list[Column]:
+def columns(layers: Sequence[Facts]) -> list[Column]:
     """The columns that have something to show."""
-    measured = {(row.measure, row.statistic) for row in report.measurements}
-    return [column for column in COLUMNS if any(source in measured for source in column.sources)]
+    return [column for column in COLUMNS if any(column.row(facts) for facts in layers)]
 
 
-def rows(report: Report, shown: Sequence[Column], *, unfold: bool, norms: bool) -> list[Row]:
-    """The lines of the table, long networks folded.
+def _asked(report: Report) -> list[Column]:
+    """A column for each measure that was asked for by name and has none of its own."""
+    words = set(report.settings.get("measures", "all").split(","))
+    if words & {"paper", "default", "all"}:
+        return []
+    own = {row.measure for facts in gather(report)[0] for c in COLUMNS if (row := c.row(facts))}
+    names = dict.fromkeys(row.measure for row in report.measurements)
+    new = [name for name in names if name not in own | {"rank"}]
+    return [Column(_heading(name), _first_row(name), 2, 20 + i) for i, name in enumerate(new)]
+
+
+def _heading(name: str) -> str:
+    stem, _, last = name.rpartition(".")
+    return f"{stem}.\n{last}" if stem else name
+
+
+def _first_row(name: str) -> Callable[[Facts], Measurement | None]:
+    """What a table shows of a measure: its value, else its mean, else its count."""
+
+    def row(facts: Facts) -> Measurement | None:
+        found = (facts.row(name, statistic) for statistic in ("value", "mean", "count"))
+        return next((one for one in found if one), None)
+
+    return row
+
+
+def rows(report: Report, *, unfold: bool, norms: bool) -> tuple[list[Column], list[Row]]:
+    """The columns with something to show, and the lines of the table, long networks folded.
 
     Args:
         report: What was found.
-        shown: The columns.
         unfold: One line for each layer, however many.
         norms: Whether normalisation layers get lines of their own.
     """
-    layers = [layer for layer in report.layers if norms or layer.kind != "normalisation"]
-    layers = layers or list(report.layers)
-    groups: dict[tuple[str, tuple[int, ...]], list[LayerSummary]] = {}
+    every, _ = gather(report)
+    shown = columns(every) + _asked(report)
+    layers = [facts for facts in every if norms or facts.layer.kind != "normalisation"] or every
+    groups: dict[tuple[str, tuple[int, ...]], list[Facts]] = {}
     folding = len(layers) > FOLD_FROM and not unfold
-    for layer in layers:
-        pattern = _INDEX.sub("*", layer.name) if folding else layer.name
-        groups.setdefault((pattern, layer.shape), []).append(layer)
-    return [_row(report, shown, group) for group in groups.values()]
+    for facts in layers:
+        name = facts.layer.name
+        pattern = _INDEX.sub("*", name) if folding else name
+        groups.setdefault((pattern, facts.layer.shape), []).append(facts)
+    return shown, [_row(shown, group) for group in groups.values()]
+
+
+def cell_text(group: Sequence[Facts], column: Column) -> str:
+    """What a column shows of a layer, or the median of several."""
+    found = [row for facts in group if (row := column.row(facts))]
+    if len(found) <= 1:
+        return cell(next(iter(found), None), column.decimals)
+    if any(row.is_minus_infinity for row in found):
+        return "−∞…"
+    numbers = [row.value for row in found if row.value is not None]
+    return number(median(numbers) if numbers else None, column.decimals)
+
+
+def rank_text(group: Sequence[Facts]) -> str:
+    """Rank over full rank of a layer, or of that one of several which lost most."""
+    pairs = [facts.rank for facts in group if facts.rank]
+    if not pairs:
+        return cell(next((row for facts in group if (row := facts.row("rank"))), None), 0)
+    rank, full = min(pairs, key=lambda pair: pair[0] / max(pair[1], 1))
+    return f"{rank:.0f}/{full:.0f}"
 
 
 def _common(names: Sequence[str]) -> str:
@@ -97,52 +145,14 @@ def _common(names: Sequence[str]) -> str:
     return "".join(same[0] if len(set(same)) == 1 else "*" for same in zip(*parts, strict=True))
 
 
-def _row(report: Report, shown: Sequence[Column], group: list[LayerSummary]) -> Row:
-    names = tuple(layer.name for layer in group)
+def _row(shown: Sequence[Column], group: Sequence[Facts]) -> Row:
+    names = tuple(facts.layer.name for facts in group)
     name = names[0] if len(names) == 1 else f"{_common(names)} ({len(names)})"
     return Row(
         name=printable(name),
-        shape=shape_text(group[0].shape),
-        cells=tuple(_cell(report, names, column) for column in shown),
-        rank=_rank(report, names),
-        profile=_profile(report, group[0]),
+        shape=shape_text(group[0].layer.shape),
+        cells=tuple(cell_text(group, column) for column in shown),
+        rank=rank_text(group),
+        profile=group[0].a_channel(group[0].volume),
         layers=names,
     )
-
-
-def _cell(report: Report, names: tuple[str, ...], column: Column) -> str:
-    for measure, statistic in column.sources:
-        found = [row for name in names if (row := report.row(name, measure, statistic))]
-        if found:
-            numbers = [row.value for row in found if row.value is not None]
-            if len(found) == 1:
-                return cell(found[0], column.decimals)
-            infinite = any(row.is_minus_infinity for row in found)
-            return (
-                "−∞…" if infinite else number(median(numbers) if numbers else None, column.decimals)
-            )
-    return ""
-
-
-def _rank(report: Report, names: tuple[str, ...]) -> str:
-    pairs = [
-        (rank.value, full.value)
-        for name in names
-        if (rank := report.row(name, "rank"))
-        and (full := report.row(name, "rank", "full"))
-        and rank.value is not None
-        and full.value is not None
-    ]
-    if not pairs:
-        return ""
-    lowest = min(pairs, key=lambda pair: pair[0] / max(pair[1], 1))
-    return f"{lowest[0]:.0f}/{lowest[1]:.0f}"
-
-
-def _profile(report: Report, layer: LayerSummary) -> float | None:
-    """Exact log-volume a channel: the figure that compares layers of different widths."""
-    full = report.row(layer.name, "rank", "full")
-    volume = report.row(layer.name, "log-volume.density") or report.row(layer.name, "log-volume")
-    if not (full and full.value and volume) or volume.value is None:
-        return None
-    return volume.value / full.value

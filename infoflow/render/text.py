@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
+from collections.abc import Callable
 
 from infoflow.report import Measurement, Report, Status
 
-_CONTROL = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Categories of characters that are commands (control, format), have no shape of their own
+(surrogates, private use), or end a line."""
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def printable(text: str) -> str:
-    r"""The text with an escape for each character that could move a cursor or reverse a line.
+def _python_escape(char: str) -> str:
+    return char.encode("unicode_escape").decode()
 
-    >>> printable("conv\x1b[31m")
-    'conv\\x1b[31m'
+
+def printable(text: str, escape: Callable[[str], str] = _python_escape) -> str:
+    r"""The text with an escape for each character that is a command or cannot be seen.
+
+    Such characters move a cursor, reverse a line or make two names look alike. Markup is not
+    escaped here: each output has its own.
+
+    >>> printable("conv\x1b[31m\u202eb\u00ad")
+    'conv\\x1b[31m\\u202eb\\xad'
     """
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    if text.isprintable():
+        return text
+    return "".join(escape(char) if unicodedata.category(char) in _HIDDEN else char for char in text)
 
 
 def shortened(text: str, width: int) -> str:
@@ -75,20 +87,52 @@ def percent(share: float) -> str:
     return f"{figure}\xa0%"
 
 
-def counted(count: int, noun: str) -> str:
-    """A count and its noun, in the plural where it is not one.
+def raised(exponent: int) -> str:
+    """An exponent in superscript.
 
-    >>> counted(1, "tensor"), counted(2, "tensor")
-    ('1 tensor', '2 tensors')
+    >>> raised(-12)
+    '⁻¹²'
     """
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    return str(exponent).translate(_SUPERSCRIPT)
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """The noun for so many; ``many`` where its plural is not formed with an s.
+
+    >>> plural(1, "layer"), plural(0, "layer"), plural(2, "copy", "copies")
+    ('layer', 'layers', 'copies')
+    """
+    return one if count == 1 else many or f"{one}s"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count and its noun.
+
+    >>> counted(1, "tensor"), counted(2048, "tensor")
+    ('1 tensor', '2,048 tensors')
+    """
+    return f"{count:,} {plural(count, one, many)}"
+
+
+def and_more(left: int) -> str:
+    """The end of a list that was cut; nothing where it was not.
+
+    >>> and_more(1200), and_more(0)
+    ('and 1,200 more', '')
+    """
+    return f"and {left:,} more" if left > 0 else ""
+
+
+def base_name(report: Report) -> str:
+    """The name of the analysed file or folder without those above it, as it is spelt."""
+    return report.source.rstrip("/").rpartition("/")[2]
 
 
 def headline(report: Report) -> str:
     """One line: the file, its format, what it was recognised as, and how much was read."""
     known = f"{report.architecture} recognised" if report.architecture else "architecture not known"
     parts = [
-        report.source.rstrip("/").rpartition("/")[2],
+        base_name(report),
         report.format,
         known,
         f"{report.coverage.parameters:,} parameters, "

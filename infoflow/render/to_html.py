@@ -11,27 +11,34 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from infoflow.render.html import colours, columns, facts, glossary, pages, profile, strip, summary
-from infoflow.render.html.words import title, visible
+from infoflow.render.html import around, colours, columns, glossary, pages, profile, strip
+from infoflow.render.html.words import title
+from infoflow.render.text import base_name, printable
+from infoflow.render.view import gather
 from infoflow.report import Report, Status
 
 _PARTS = Path(__file__).parent / "html"
 
 
-def to_html(report: Report, measures: Mapping[str, Mapping[str, str]] | None = None) -> str:
+def to_html(
+    report: Report,
+    measures: Mapping[str, Mapping[str, str]] | None = None,
+    summary: str = "",
+) -> str:
     """The report as a page.
 
     Args:
         report: What was found.
         measures: What each measure is, by its stable name: ``symbol``, ``unit``, ``summary`` and
             ``source``, each of which may be missing.
+        summary: The one line above the findings.
 
     Returns:
         A whole HTML document. Everything that comes from the file is escaped, and a content
         security policy forbids the page to load or run anything that is not in it.
     """
     words = glossary.glossary(report, measures or {})
-    layers, elsewhere = facts.gather(report)
+    layers, elsewhere = gather(report)
     shown = columns.used_columns(layers)
     script = (_PARTS / "script.js").read_text(encoding="utf-8")
     mapped = pages.with_maps(layers)
@@ -40,10 +47,10 @@ def to_html(report: Report, measures: Mapping[str, Mapping[str, str]] | None = N
         .get_template("report.html.jinja")
         .render(
             report=report,
-            file=title(report.source.rstrip("/").rpartition("/")[2]),
+            file=title(base_name(report)),
             figures=strip.key_figures(report, layers),
-            findings=summary.finding_views(report, layers),
-            sum_up=summary.sum_up(report.findings),
+            findings=around.finding_views(report, layers),
+            summary=_sentence(summary),
             profile=profile.depth_profile(layers),
             columns=shown,
             groups=columns.groups_of(shown),
@@ -63,18 +70,18 @@ def to_html(report: Report, measures: Mapping[str, Mapping[str, str]] | None = N
                  *pages.entries(rows.values(), words))
                 for name, rows in elsewhere.items()
             ],
-            left_out=summary.left_out(report),
-            shared=summary.shared_tensors(report),
+            left_out=around.left_out(report),
+            shared=around.shared_tensors(report),
             assumed=[one for one in report.coverage.with_status(Status.ANALYSED) if one.assumed],
             measures=words.views,
-            settings=summary.pairs(report.settings),
+            settings=around.pairs(report.settings),
             light=colours.LIGHT,
             dark=colours.DARK,
             cividis=colours.gradient(colours.CIVIDIS),
             viridis=colours.gradient(colours.VIRIDIS),
             script=Markup(script),
             script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-            far=strip.FAR,
+            far=strip.far_limit(report),
             created=_day(report.created),
         )
     )  # fmt: skip
@@ -91,6 +98,10 @@ def _environment() -> Environment:
     )
 
 
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
+
+
 def _day(moment: str) -> str:
     """A moment in words, or ``""`` where it is none."""
     try:
@@ -102,4 +113,4 @@ def _day(moment: str) -> str:
 
 def _shown(value: object) -> object:
     """What a template writes of a value: text without anything that hides or commands."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import operator
-import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -23,10 +22,6 @@ from infoflow.render.text import printable, shortened
 from infoflow.report import SCHEMA_VERSION, Coverage, Measurement, Report
 
 __all__ = ["from_json", "from_json_list", "schema", "to_json", "to_json_list"]
-
-# Control characters that JSON may hold as they are, but that act on a terminal; characters that
-# reorder a line or end it; lone surrogates, which UTF-8 cannot say.
-_UNSAFE = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 _FRAMES = (Report, Coverage)
 """Classes whose fields stand on lines of their own; others are one line each."""
@@ -93,7 +88,12 @@ def _line(value: Any) -> str:
     if is_dataclass(value) and not isinstance(value, type):
         value = {name: getattr(value, name) for name in _hints(type(value))}
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_number)
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    # JSON may hold them as they are, but they act on a terminal, or UTF-8 cannot say them.
+    return printable(text, escape=_escape)
+
+
+def _escape(char: str) -> str:
+    return json.dumps(char)[1:-1]
 
 
 def _plain_number(value: Any) -> int | float:

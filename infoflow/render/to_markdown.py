@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from infoflow.render import table
 from infoflow.render.text import (
-    cell,
+    and_more,
+    base_name,
     counted,
     coverage_sentences,
     headline,
@@ -16,12 +17,12 @@ from infoflow.render.text import (
     shape_text,
     shortened,
 )
+from infoflow.render.view import by_severity, gather
 from infoflow.report import Finding, Report, Severity, Status
 
 LISTED_TENSORS = 100
 """Tensors that were not analysed are listed up to this many; a job summary is cut at 1 MiB."""
 NAME_WIDTH = 80
-NO_FINDINGS = "**No findings**"
 NAMELESS = "(no name)"
 
 _MARKS = {Severity.SERIOUS: "❗", Severity.WARNING: "⚠️", Severity.NOTE: "·"}
@@ -33,9 +34,14 @@ _MARKUP = re.compile(
 _NAMED = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
-def to_markdown(report: Report) -> str:
-    """The report as GitHub-flavoured Markdown: findings, table of layers, what was not analysed."""
-    lines = [*_head(report), *_findings(report), *_layers(report), *_coverage(report)]
+def to_markdown(report: Report, summary: str = "") -> str:
+    """The report as GitHub-flavoured Markdown: findings, table of layers, what was not analysed.
+
+    Args:
+        report: What was found.
+        summary: The one line above the findings.
+    """
+    lines = [*_head(report, summary), *_findings(report), *_layers(report), *_coverage(report)]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -59,26 +65,17 @@ def _reference(match: re.Match[str]) -> str:
     return _NAMED.get(match[0]) or f"&#{ord(match[0])};"
 
 
-def _head(report: Report) -> Iterator[str]:
+def _head(report: Report, summary: str) -> Iterator[str]:
     # The line below says the file's name; a heading needs no more than a short one.
-    yield f"## infoflow: {escaped(report.source.rstrip('/').rpartition('/')[2])}"
+    yield f"## infoflow: {escaped(base_name(report))}"
     yield ""
     yield escaped(headline(report))
     yield ""
-    yield _tally(report.findings)
-    yield ""
+    if summary:
+        yield f"**{escaped(summary)}**"
+        yield ""
     yield from (f"- {escaped(note)}" for note in report.notes)
     yield ""
-
-
-def _tally(findings: Sequence[Finding]) -> str:
-    counts = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
-    said = [
-        counted(count, str(severity)) if severity is not Severity.SERIOUS else f"{count} serious"
-        for severity, count in counts.items()
-        if count
-    ]
-    return f"**{counted(len(findings), 'finding')}**: {', '.join(said)}" if said else NO_FINDINGS
 
 
 def _findings(report: Report) -> Iterator[str]:
@@ -86,10 +83,7 @@ def _findings(report: Report) -> Iterator[str]:
         return
     yield "### Findings"
     yield ""
-    for severity in Severity:
-        for finding in report.findings:
-            if finding.severity is severity:
-                yield _finding(finding)
+    yield from map(_finding, by_severity(report.findings))
     yield ""
 
 
@@ -104,39 +98,28 @@ def _finding(finding: Finding) -> str:
     return f"- {_MARKS[finding.severity]} **{finding.severity}**: {words}{figure}"
 
 
-@dataclass(frozen=True)
-class _Column:
-    """A column of numbers; the first source that a layer has a row for fills the cell."""
-
-    heading: str
-    sources: tuple[tuple[str, str], ...]
-    decimals: int = 1
-
-
 # Of a slice first, then of the whole layer: the two do not compare.
-_COLUMNS = (
-    _Column("mean log|c₁₁| a slice", (("entropy-change.c11", "mean"),), 2),
-    _Column("random z", (("random-twin.z-mean", "value"),)),
-    _Column(
-        "block c₁₁ or log|det|",
-        (("entropy-change.block-c11", "value"), ("entropy-change.logdet", "value")),
-    ),
-    _Column("log-volume", (("log-volume.density", "value"), ("log-volume", "value"))),
-)
+_COLUMNS = {
+    "mean log|c₁₁| a slice": table.CORNER,
+    "random z": table.RANDOM,
+    "block c₁₁ or log|det|": table.BOUND,
+    "log-volume": table.VOLUME,
+}
 
 
 def _layers(report: Report) -> Iterator[str]:
-    layers = [layer for layer in report.layers if layer.kind != "normalisation"] or report.layers
+    every, _ = gather(report)
+    layers = [facts for facts in every if facts.layer.kind != "normalisation"] or every
     if not layers:
         return
     yield "### Layers"
     yield ""
-    yield _line(["layer", "shape", *(escaped(column.heading) for column in _COLUMNS), "rank"])
+    yield _line(["layer", "shape", *map(escaped, _COLUMNS), "rank"])
     yield _line([":---", ":---", *["---:"] * (len(_COLUMNS) + 1)])
-    for layer in layers:
-        numbers = [_cell(report, layer.name, column) for column in _COLUMNS]
-        shape, rank = shape_text(layer.shape), _rank(report, layer.name)
-        yield _line([_name(layer.name), shape, *numbers, rank])
+    for facts in layers:
+        name, shape = _name(facts.layer.name), shape_text(facts.layer.shape)
+        numbers = [table.cell_text([facts], column) for column in _COLUMNS.values()]
+        yield _line([name, shape, *numbers, table.rank_text([facts])])
     yield ""
     yield escaped(
         "Nats. Of a slice: log|c₁₁|, its mean over the layer's filter slices, and its distance "
@@ -149,18 +132,6 @@ def _layers(report: Report) -> Iterator[str]:
         yield ""
         yield f"{counted(norms, 'normalisation layer')} not listed."
     yield ""
-
-
-def _cell(report: Report, name: str, column: _Column) -> str:
-    found = (report.row(name, measure, statistic) for measure, statistic in column.sources)
-    return cell(next((row for row in found if row is not None), None), column.decimals)
-
-
-def _rank(report: Report, name: str) -> str:
-    rank, full = report.row(name, "rank"), report.row(name, "rank", "full")
-    if rank is None or full is None or rank.value is None or full.value is None:
-        return cell(rank, 0)
-    return f"{rank.value:.0f}/{full.value:.0f}"
 
 
 def _name(name: str) -> str:
@@ -188,7 +159,7 @@ def _coverage(report: Report) -> Iterator[str]:
         yield _line([_name(record.name), shape, str(record.status), escaped(record.reason)])
     if len(left) > LISTED_TENSORS:
         yield ""
-        yield f"and {len(left) - LISTED_TENSORS:,} more"
+        yield and_more(len(left) - LISTED_TENSORS)
     yield ""
     yield "</details>"
 

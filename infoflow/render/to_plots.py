@@ -1,4 +1,4 @@
-"""A report as plots for print: one file a page, written all or not at all."""
+"""A report as plots for print: one file a page, all drawn before the first is written."""
 
 from __future__ import annotations
 
@@ -49,18 +49,35 @@ def to_plots(report: Report, folder: str | Path, format: str = "png") -> Plots:
         OutputError: The format is not known, or the folder cannot be written to.
         MissingDependencyError: matplotlib is not installed.
     """
-    if format not in FORMATS:
-        raise OutputError(f"Plots cannot be {format!r}; there are {', '.join(FORMATS)}.")
+    _refuse_unknown(format)
     target = make_folder(folder)
-    drawn: dict[Path, bytes] = {}
+    contents, skipped = drawn(report, format)
+    written = {target / name: content for name, content in contents.items()}
+    write_all(written)
+    return Plots(tuple(written), skipped)
+
+
+def drawn(report: Report, format: str = "png") -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Every plot by the name of its file, and which were left out, each with its reason.
+
+    Raises:
+        OutputError: The format is not known.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    _refuse_unknown(format)
+    contents: dict[str, bytes] = {}
     skipped: list[str] = []
     with _style():
         for name, figures in _figures(report, skipped):
             for number, figure in enumerate(figures, start=1):
                 page = f"-{number:02}" if len(figures) > 1 else ""
-                drawn[target / f"{name}{page}.{format}"] = rendered(figure, format)
-    write_all(drawn)
-    return Plots(tuple(drawn), tuple(skipped))
+                contents[f"{name}{page}.{format}"] = rendered(figure, format)
+    return contents, tuple(skipped)
+
+
+def _refuse_unknown(format: str) -> None:
+    if format not in FORMATS:
+        raise OutputError(f"Plots cannot be {format!r}; there are {', '.join(FORMATS)}.")
 
 
 def rendered(figure: Figure, format: str) -> bytes:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from infoflow.render import table as layer_table
 from infoflow.render.text import (
+    and_more,
     counted,
     coverage_sentences,
     headline,
@@ -23,7 +24,7 @@ from infoflow.render.text import (
     shape_text,
     shortened,
 )
-from infoflow.report import Finding, Report, Severity, Status, TensorRecord
+from infoflow.report import Finding, LayerSummary, Report, Severity, Status, TensorRecord
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -60,7 +61,10 @@ def to_terminal(
 def _parts(
     report: Report, width: int, summary: str, verbose: bool, unfold: bool, hint: str
 ) -> list[RenderableType]:
-    parts: list[RenderableType] = [_wrapped(headline(report), width, style="bold"), ""]
+    parts: list[RenderableType] = [_wrapped(headline(report), width, style="bold")]
+    if report.notes:
+        parts.append(_wrapped(_sentences(report.notes), width, style="dim"))
+    parts.append("")
     parts += [_layers(report, width, verbose, unfold)]
     parts += [_wrapped(line, width, " ", "dim") for line in _legend(report, verbose, unfold)]
     parts += ["", _wrapped(summary, width, " ", "bold")]
@@ -68,10 +72,14 @@ def _parts(
     parts += ["", _wrapped("; ".join(coverage_sentences(report)), width, " ", "dim")]
     if verbose:
         parts += [_wrapped(line, width, " ") for line in _records(report)]
-        parts += [_wrapped(note, width, " ", "dim") for note in report.notes]
     if hint:
         parts += ["", _wrapped(hint, width, " ", "dim")]
     return parts
+
+
+def _sentences(notes: Sequence[str]) -> str:
+    """Notes as running text: each with a capital and a full stop."""
+    return " ".join(note[:1].upper() + note[1:].rstrip(".") + "." for note in notes if note)
 
 
 def _wrapped(text: str, width: int, indent: str = "", style: str = "") -> Text:
@@ -97,8 +105,7 @@ class _Shown:
 
 
 def _layers(report: Report, width: int, verbose: bool, unfold: bool) -> Table:
-    columns = layer_table.columns(report)
-    lines = layer_table.rows(report, columns, unfold=unfold, norms=verbose)
+    columns, lines = layer_table.rows(report, unfold=unfold, norms=verbose)
     shown, name_width = _fitting(_shown(columns, lines), lines, width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in shown:
@@ -167,7 +174,7 @@ def _styles(report: Report) -> dict[str, str]:
 
 def _rank(text: str) -> Text:
     rank, _, full = text.partition("/")
-    return Text(text, style="" if rank == full else "yellow")
+    return Text(text, style="" if rank == full or not full else "yellow")
 
 
 def _bar(value: float | None, scale: tuple[float, float]) -> Text:
@@ -182,10 +189,10 @@ def _bar(value: float | None, scale: tuple[float, float]) -> Text:
 
 
 def _legend(report: Report, verbose: bool, unfold: bool) -> list[str]:
-    lines = [
-        "nats; block c₁₁ and log-volume a layer and position of its output, dense layers whole"
-    ]
     layers = [layer for layer in report.layers if layer.kind != "normalisation"]
+    lines = [_units(report, layers)]
+    if report.settings.get("fast", "no") != "no":
+        lines.append("--fast: tolerances ten times coarser")
     if len(layers) > layer_table.FOLD_FROM and not unfold:
         lines.append("(n): n layers of one shape, medians shown; --layers '*' unfolds them")
     norms = len(report.layers) - len(layers)
@@ -202,6 +209,23 @@ def _legend(report: Report, verbose: bool, unfold: bool) -> list[str]:
         f"geometry is not in the file: {words} (--arch gives it)" for words in sorted(assumed)
     ]
     return lines
+
+
+def _units(report: Report, layers: Sequence[LayerSummary]) -> str:
+    """What the numbers are: units, per what, and how wide the intervals of the estimates."""
+    text = "nats; block c₁₁ and log-volume a layer and position of its output, dense layers whole"
+    if any(layer.kind == "transposed convolution" for layer in layers):
+        text += ", transposed ones a position of their input"
+    halves = [
+        (row.high - row.low) / 2
+        for row in report.rows(measure="log-volume.density", statistic="value")
+        if row.low is not None and row.high is not None and row.high > row.low
+    ]
+    if halves:
+        text += f"; log-volume within ±{number(max(halves), 2)} (95\xa0%)"
+    if report.rows(measure="rank", statistic="full"):
+        text += "; a channel: log-volume ÷ full rank"
+    return text
 
 
 def _finding(finding: Finding, width: int) -> Text:
@@ -222,6 +246,5 @@ def _records(report: Report) -> list[str]:
     for (status, reason), group in groupby(sorted(left, key=key), key=key):
         records = list(group)
         names = ", ".join(f"{r.name} {shape_text(r.shape)}" for r in records[:4])
-        more = f" and {len(records) - 4} more" if len(records) > 4 else ""
-        lines.append(f"{status}: {reason}: {names}{more}")
+        lines.append(f"{status}: {reason}: {names} {and_more(len(records) - 4)}".rstrip())
     return lines

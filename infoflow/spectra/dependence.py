@@ -87,7 +87,7 @@ def duplicates(
     return tuple(sorted(tuple(int(i) for i in members) for members in sets if len(members) > 1))
 
 
-def dependent(matrix: NDArray[Any], rank: int) -> tuple[list[int], list[int]]:
+def dependent(matrix: NDArray[Any], rank: int, epsilon: float) -> tuple[list[int], list[int]]:
     """Rows and columns that take part in the linear dependences of a matrix below full rank.
 
     A null vector's coefficients say which rows (of the shorter side; of both sides of a square
@@ -98,18 +98,20 @@ def dependent(matrix: NDArray[Any], rank: int) -> tuple[list[int], list[int]]:
     Args:
         matrix: (m, n) of unit-norm rows and columns, none zero.
         rank: Its rank.
+        epsilon: Of the stored type, whose rounding gives everything a share in the null vectors.
     """
     m, n = matrix.shape
     if rank >= min(m, n):
         return [], []
     left, _, right = np.linalg.svd(matrix, full_matrices=False)
-    rows = _participants(left[:, rank:]) if m <= n else None
-    columns = _participants(right[rank:].conj().T) if n <= m else None
+    least = max(PARTICIPATION, 4 * epsilon)
+    rows = _participants(left[:, rank:], least) if m <= n else None
+    columns = _participants(right[rank:].conj().T, least) if n <= m else None
     if rows is None or (columns is not None and len(columns) < len(rows)):
         return [], columns or []
     return rows, []
 
 
-def _participants(null_vectors: NDArray[Any]) -> list[int]:
+def _participants(null_vectors: NDArray[Any], least: float) -> list[int]:
     weight = np.linalg.norm(null_vectors, axis=1)
-    return [int(i) for i in np.flatnonzero(weight > PARTICIPATION * weight.max())]
+    return [int(i) for i in np.flatnonzero(weight > least * weight.max())]

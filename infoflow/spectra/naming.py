@@ -23,6 +23,11 @@ class Names:
     duplicates: tuple[Sets, Sets]
     mixtures: tuple[tuple[int, ...], tuple[int, ...]]
 
+    def costs(self, kernel: PolyphaseKernel) -> bool:
+        """Whether there are copies on a side that has no lines to spare."""
+        rows, columns = (bool(sets) for sets in self.duplicates)
+        return (rows and kernel.rows <= kernel.cols) or (columns and kernel.cols <= kernel.rows)
+
 
 def names_of(
     kernel: PolyphaseKernel,
@@ -32,6 +37,7 @@ def names_of(
     matrices: NDArray[Any] | None,
     epsilon: float,
     generator: np.random.Generator,
+    everywhere: bool = False,
 ) -> Names:
     """Copies where they can be (on the longer side, or where rank is lost), and mixtures.
 
@@ -42,17 +48,18 @@ def names_of(
         matrices: (groups, rows, cols): scaled symbols that have these ranks; None at full rank.
         epsilon: Of the stored type.
         generator: Of random directions.
+        everywhere: Look for copies on both sides at full rank too.
     """
     copies: tuple[list[tuple[int, ...]], list[tuple[int, ...]]] = ([], [])
     mixtures: tuple[set[int], set[int]] = (set(), set())
     sizes = [side.kept.sum(axis=1) for side in both]
     kept = np.minimum(*sizes)
-    suspects = (ranks < kept) | (sizes[0] != sizes[1])
+    suspects = (ranks < kept) | (sizes[0] != sizes[1]) | everywhere
     for group in map(int, np.flatnonzero(suspects)):
         lost = bool(ranks[group] < kept[group])
         lines = [np.flatnonzero(side.kept[group]) for side in both]
         for of, side in enumerate(both):
-            if not lost and sizes[of][group] <= sizes[1 - of][group]:
+            if not (lost or everywhere) and sizes[of][group] <= sizes[1 - of][group]:
                 continue
             vectors, channels = channel_vectors(kernel, group, of, lines)
             for members in duplicates(vectors, epsilon, generator):
@@ -60,7 +67,8 @@ def names_of(
                 spare = channels[list(members[1:])]
                 lines[of] = lines[of][~np.isin(side.channels[group][lines[of]], spare)]
         if matrices is not None and lost:
-            named = dependent(matrices[group][lines[0]][:, lines[1]], int(ranks[group]))
+            matrix = matrices[group][lines[0]][:, lines[1]]
+            named = dependent(matrix, int(ranks[group]), epsilon)
             for of, side in enumerate(both):
                 mixtures[of].update(int(c) for c in side.channels[group][lines[of][named[of]]])
     return Names(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,44 +14,17 @@ from infoflow.operators.frequencies import random_frequencies
 from infoflow.operators.polyphase import PolyphaseKernel
 from infoflow.spectra.log_volume import gram_singular_values, singular_values
 from infoflow.spectra.naming import names_of
+from infoflow.spectra.scaling import line_factors
 from infoflow.spectra.sides import sides
 from infoflow.spectra.spectrum import SVD_LIMIT, Spectrum
+from infoflow.spectra.tolerance import machine_epsilon, rank_tolerance
 from infoflow.spectra.words import explain
 
-EPSILON = {
-    "float64": 2.0**-52,
-    "float32": 2.0**-23,
-    "float16": 2.0**-10,
-    "bfloat16": 2.0**-7,
-    "float8_e4m3fn": 2.0**-3,
-    "float8_e4m3fnuz": 2.0**-3,
-    "float8_e5m2": 2.0**-2,
-    "float8_e5m2fnuz": 2.0**-2,
-}
-"""Spacing of the numbers next to 1, by the name of the stored type."""
-
 FREQUENCIES, FAST_FREQUENCIES = 3, 2
-RANDOM_SHARE = 1e-3
 GRAM_RESOLUTION = 3e-8
 """Share of the largest singular value that eigenvalues of a Gram matrix resolve: √ε and a bit."""
-SCALINGS = 3
 
-
-def machine_epsilon(dtype: str) -> float:
-    """ε of a stored type; that of float32 for a type without one of its own (integers)."""
-    return EPSILON.get(dtype, EPSILON["float32"])
-
-
-def relative_tolerance(rows: int, columns: int, epsilon: float) -> float:
-    """Share of the largest singular value below which one counts as zero.
-
-    max(m, n)·ε (methods.md §0), but never above 10⁻³/max(m, n): the smallest singular value of a
-    *random* square matrix is about σ_max/(2n), so that max(m, n)·ε alone would call a fresh
-    4096 × 4096 layer in float32, or any large one in bfloat16, rank-deficient. With this bound one
-    random matrix in 1500 falls below it.
-    """
-    longest = max(rows, columns)
-    return min(longest * epsilon, RANDOM_SHARE / longest)
+__all__ = ["Rank", "generic_rank", "machine_epsilon", "rank_tolerance"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +37,7 @@ class Rank:
     Args:
         rank: Largest rank of the symbol at the frequencies looked at, summed over the groups.
         full: groups · min(rows, cols).
-        tolerance: Share of the largest singular value, after scaling, that counts as zero.
+        tolerance: Singular value, after scaling, that counts as zero (``rank_tolerance``).
         gap: Ratio of the last singular value kept to the first one counted as zero, smallest over
             the groups; None at full rank, or where the rest is zero to the arithmetic's precision.
         condition: Largest condition number of the symbols, unscaled, where it decides how the
@@ -81,6 +55,8 @@ class Rank:
         group_ranks: Rank of each group.
         kept_rows: (groups, rows): neither zero nor negligible.
         kept_columns: (groups, cols): the same for columns.
+        row_factors: (groups, rows): what scales the rows; 0 for those left out.
+        column_factors: (groups, cols): the same for columns.
     """
 
     rank: int
@@ -101,6 +77,8 @@ class Rank:
     group_ranks: tuple[int, ...]
     kept_rows: NDArray[np.bool_] = field(repr=False, compare=False)
     kept_columns: NDArray[np.bool_] = field(repr=False, compare=False)
+    row_factors: NDArray[np.float64] = field(repr=False, compare=False)
+    column_factors: NDArray[np.float64] = field(repr=False, compare=False)
 
     @property
     def is_full(self) -> bool:
@@ -121,8 +99,9 @@ def generic_rank(
     Exactly zero rows and columns are taken out, and negligible ones (norm < ε·largest, ε at most
     that of float32), the others scaled to unit norm, rows and columns in turn; then singular
     values at a few random frequencies, of which the largest rank counts: the rank is lower
-    semicontinuous, so almost every frequency has it. See ``relative_tolerance`` for what counts
-    as zero.
+    semicontinuous, so almost every frequency has it. See ``rank_tolerance`` for what counts as
+    zero. Where that is less than the rounding of a coarse type and full rank hangs on it, or
+    channels are copies, the sentence says that full rank cannot be told.
 
     Args:
         kernel: The layer.
@@ -132,15 +111,19 @@ def generic_rank(
         spectrum: The layer's, where it is at hand anyway: a large dense layer whose smallest
             singular value is above the tolerance needs no second decomposition.
     """
+    kernel = kernel.normalised
     count = FAST_FREQUENCIES if fast else FREQUENCIES
     frequencies = random_frequencies(count, len(kernel.axes), generator)
-    tolerance = relative_tolerance(kernel.rows, kernel.cols, epsilon)
     squares = _squares(as_numpy(kernel.taps))
     rows, columns = sides(kernel, squares, epsilon)
-    kept = np.minimum(rows.kept.sum(axis=1), columns.kept.sum(axis=1))
-    found = _certificate(kernel, kept, tolerance, spectrum) or _decompose(
-        kernel, frequencies, tolerance, kept, _scaling(squares, rows.kept, columns.kept)
+    lines = (rows.kept.sum(axis=1), columns.kept.sum(axis=1))
+    scaling = line_factors(squares, rows.kept, columns.kept)
+    found = _certificate(kernel, lines, scaling, epsilon, spectrum) or _decompose(
+        kernel, frequencies, lines, scaling, epsilon
     )
+    # A single row or column has rank 1 unless it is zero.
+    coarse = found.tolerance < epsilon and min(kernel.rows, kernel.cols) > 1
+    untold = coarse and bool(np.all(found.ranks == np.minimum(*lines)))
     names = names_of(
         kernel,
         (rows, columns),
@@ -148,12 +131,14 @@ def generic_rank(
         matrices=found.matrices,
         epsilon=epsilon,
         generator=generator,
+        everywhere=untold,
     )
+    untold = untold and (found.least <= epsilon or names.costs(kernel))
     rank, full = int(found.ranks.sum()), kernel.rank_channels
     return Rank(
         rank=rank,
         full=full,
-        tolerance=tolerance,
+        tolerance=found.tolerance,
         gap=found.gap,
         condition=found.condition,
         zero_rows=rows.zero,
@@ -165,10 +150,14 @@ def generic_rank(
         dependent_rows=names.mixtures[0],
         dependent_columns=names.mixtures[1],
         frequencies=len(frequencies),
-        sentence=explain((rank, full), kernel.transposed, (rows, columns), names),
+        sentence=explain(
+            (rank, full), kernel.transposed, (rows, columns), names, epsilon if untold else None
+        ),
         group_ranks=tuple(int(r) for r in found.ranks),
         kept_rows=rows.kept,
         kept_columns=columns.kept,
+        row_factors=scaling[0],
+        column_factors=scaling[1],
     )
 
 
@@ -176,6 +165,8 @@ def generic_rank(
 class _Found:
     """What the singular values say: rank of each group, and the matrices that said so."""
 
+    tolerance: float
+    least: float
     ranks: NDArray[np.int64]
     matrices: NDArray[Any] | None
     gap: float | None
@@ -183,58 +174,68 @@ class _Found:
 
 
 def _squares(taps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(groups, rows, cols): Σ over taps of squares, of weights brought to a largest of 1."""
-    largest = float(max(np.max(taps), -np.min(taps))) if taps.size else 0.0
-    if largest == 0:
-        return np.zeros(taps.shape[1:])
-    scaled = taps / largest
-    return np.asarray(np.einsum("tgrc,tgrc->grc", scaled, scaled))
+    """(groups, rows, cols): Σ over taps of squares, of weights of a moderate size."""
+    return np.asarray(np.einsum("tgrc,tgrc->grc", taps, taps))
 
 
-def _scaling(
-    squares: NDArray[np.float64], rows: NDArray[np.bool_], columns: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Factors that bring rows and columns to about unit norm in turn; 0 for those left out."""
-    by_row, by_column = rows.astype(np.float64), columns.astype(np.float64)
-    for _ in range(SCALINGS):
-        norms = np.einsum("grc,gc->gr", squares, by_column**2)
-        by_row = np.where(rows & (norms > 0), 1 / np.sqrt(np.where(norms > 0, norms, 1)), 0)
-        norms = np.einsum("grc,gr->gc", squares, by_row**2)
-        by_column = np.where(columns & (norms > 0), 1 / np.sqrt(np.where(norms > 0, norms, 1)), 0)
-    return by_row, by_column
+def _tolerance(
+    kernel: PolyphaseKernel,
+    lines: tuple[NDArray[np.int64], NDArray[np.int64]],
+    epsilon: float,
+    largest: float,
+) -> float:
+    """The rule's for the rows and columns that are kept; over several groups the least."""
+    shapes = {(int(m), int(n)) for m, n in zip(*lines, strict=True) if m and n}
+    shapes = shapes or {(kernel.rows, kernel.cols)}
+    return min(rank_tolerance(m, n, epsilon, largest) for m, n in shapes)
 
 
 def _certificate(
     kernel: PolyphaseKernel,
-    kept: NDArray[np.int64],
-    tolerance: float,
+    lines: tuple[NDArray[np.int64], NDArray[np.int64]],
+    scaling: tuple[NDArray[np.float64], NDArray[np.float64]],
+    epsilon: float,
     spectrum: Spectrum | None,
 ) -> _Found | None:
     """Full rank by the spectrum at hand, or None where it does not show it."""
+    kept = np.minimum(*lines)
     if spectrum is None or kernel.axes or kernel.groups > 1 or kept[0] < kernel.rank_channels:
         return None
-    largest, smallest = float(spectrum.values[0]), float(spectrum.values[-1])
-    if smallest <= tolerance * largest:
+    # σ_min(D₁ W D₂) ≥ min D₁ · σ_min(W) · min D₂, and σ_max(W) ≥ ‖W‖_F / √k. Lines of the longer
+    # side that are left out are too small to matter. The spectrum may be of another power of two.
+    ratio = float(spectrum.values[-1]) / float(spectrum.values[0])
+    largest = float(np.linalg.norm(as_numpy(kernel.taps))) / math.sqrt(kept[0])
+    least = ratio * largest
+    for factors in scaling:
+        least *= float(np.min(factors, where=factors > 0, initial=np.inf))
+    tolerance = _tolerance(kernel, lines, epsilon, math.sqrt(kept[0]))
+    if not least > tolerance:
         return None
-    return _Found(kept, None, None, largest / smallest)
+    return _Found(tolerance, least, kept, None, None, 1 / ratio)
 
 
 def _decompose(
     kernel: PolyphaseKernel,
     frequencies: NDArray[np.float64],
-    tolerance: float,
-    kept: NDArray[np.int64],
+    lines: tuple[NDArray[np.int64], NDArray[np.int64]],
     scaling: tuple[NDArray[np.float64], NDArray[np.float64]],
+    epsilon: float,
 ) -> _Found:
     """Ranks by the singular values of the scaled symbols."""
+    kept = np.minimum(*lines)
     symbols = as_numpy(kernel.primitive.symbol(frequencies))
     by_row, by_column = scaling
     scaled = symbols * by_row[:, :, None] * by_column[:, None, :]
-    values, resolution = _values(scaled, tolerance)
-    counts = np.sum(values > tolerance * values[..., :1], axis=-1)
-    best, ranks = np.argmax(counts, axis=0), np.max(counts, axis=0)
+    values, tolerance, resolution = _values(kernel, scaled, lines, epsilon)
+    counts = np.sum(values > tolerance, axis=-1)
+    counts = np.minimum(counts, kept)
     every = np.arange(kernel.groups)
+    # Of frequencies with the same rank the one that shows it most clearly.
+    last = np.take_along_axis(values, np.maximum(counts - 1, 0)[..., None], axis=-1)[..., 0]
+    best, ranks = np.argmax(counts + last / (1 + last), axis=0), np.max(counts, axis=0)
     values, matrices = values[best, every], scaled[best, every]
+    alive = kept > 0
+    least = float(np.min(values[every, np.maximum(kept - 1, 0)][alive], initial=np.inf))
     gaps = [
         values[g, r - 1] / values[g, r]
         for g, r in enumerate(ranks)
@@ -248,11 +249,22 @@ def _decompose(
             worst = float(np.max(unscaled[..., 0] / unscaled[..., -1]))
         condition = worst if np.isfinite(worst) else None
     gap = float(min(gaps)) if gaps else None
-    return _Found(ranks, matrices, gap, condition)
+    return _Found(tolerance, least, ranks, matrices, gap, condition)
 
 
-def _values(matrices: NDArray[Any], tolerance: float) -> tuple[NDArray[np.float64], float]:
-    """Singular values and the share of the largest that they resolve."""
-    if min(matrices.shape[-2:]) > SVD_LIMIT and tolerance >= GRAM_RESOLUTION:
-        return gram_singular_values(matrices), GRAM_RESOLUTION
-    return singular_values(matrices), max(matrices.shape[-2:]) * 2.0**-52
+def _values(
+    kernel: PolyphaseKernel,
+    matrices: NDArray[Any],
+    lines: tuple[NDArray[np.int64], NDArray[np.int64]],
+    epsilon: float,
+) -> tuple[NDArray[np.float64], float, float]:
+    """Singular values, the tolerance, and the share of the largest that the values resolve."""
+    if min(matrices.shape[-2:]) > SVD_LIMIT:
+        values = gram_singular_values(matrices)
+        largest = float(values[..., 0].max())
+        tolerance = _tolerance(kernel, lines, epsilon, largest)
+        if tolerance >= 2 * GRAM_RESOLUTION * largest:
+            return values, tolerance, GRAM_RESOLUTION
+    values = singular_values(matrices)
+    tolerance = _tolerance(kernel, lines, epsilon, float(values[..., 0].max()))
+    return values, tolerance, max(matrices.shape[-2:]) * 2.0**-52

@@ -67,7 +67,7 @@ def sides(kernel: PolyphaseKernel, squares: NDArray[np.float64], epsilon: float)
 
     Args:
         kernel: The layer.
-        squares: (groups, rows, cols): Σ over the taps of (w / max|w|)².
+        squares: (groups, rows, cols): Σ over the taps of w², of a ``normalised`` kernel.
         epsilon: Of the stored type.
     """
     groups, rows, cols = squares.shape

@@ -37,6 +37,7 @@ class Spectrum:
         method: How they were computed.
         exact: Whether they are the whole spectrum of the operator named in ``method``; otherwise
             a sample of it on a grid of frequencies, and the largest a lower bound.
+        resolved: Whether Σσ² is exact: a grid has at least as many frequencies as the kernel taps.
     """
 
     values: NDArray[np.float64]
@@ -44,6 +45,7 @@ class Spectrum:
     shape: tuple[int, int]
     method: str
     exact: bool
+    resolved: bool = True
 
 
 def singular_spectrum(
@@ -65,11 +67,13 @@ def singular_spectrum(
         fast: Take the coarse grid.
     """
     shape = (kernel.groups * kernel.rows, kernel.groups * kernel.cols)
+    scale, kernel = kernel.exponent, kernel.normalised
     if not kernel.axes:
         values, way = _values(kernel, np.zeros((1, 0)))
         values = values.ravel()
         order = np.argsort(values)[::-1]
-        return Spectrum(values[order], np.ones(len(values)), shape, f"all, {way}", True)
+        ordered = np.ldexp(values[order], scale)
+        return Spectrum(ordered, np.ones(len(values)), shape, f"all, {way}", True)
     side = FAST_GRID if fast or min(kernel.rows, kernel.cols) > LARGE else GRID
     grid, exact = (side,) * len(kernel.axes), False
     chosen = kernel.primitive
@@ -84,7 +88,11 @@ def singular_spectrum(
     order = np.argsort(values)[::-1]
     positions = " × ".join(map(str, grid))
     name = f"circular operator on {positions} positions" if exact else f"{positions} frequency grid"
-    return Spectrum(values[order], weights[order], shape, f"{name}, {way}", exact)
+    spans = (max(column) for column in zip(*chosen.offsets, strict=True))
+    resolved = exact or all(span < side for span in spans)
+    return Spectrum(
+        np.ldexp(values[order], scale), weights[order], shape, f"{name}, {way}", exact, resolved
+    )
 
 
 def _values(

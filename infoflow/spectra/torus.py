@@ -20,6 +20,13 @@ PILOTS = 4
 STUDENT = 2.364624251592785
 """97.5 % quantile of Student's t with SHIFTS − 1 = 7 degrees of freedom."""
 
+FEW = 4
+"""Channels up to which a symbol is tiny and its grid means are few and skewed: more shifts."""
+
+MANY_SHIFTS = 64
+MANY_STUDENT = 1.998340542520741
+"""97.5 % quantile of Student's t with MANY_SHIFTS − 1 = 63 degrees of freedom."""
+
 MOST = 1 << 14
 """Most frequencies of one grid, whatever the tolerance."""
 
@@ -54,19 +61,27 @@ def torus_mean(
     if axes == 0:
         mean = over_frequencies(kernel, np.zeros((1, 0)), function)[0]
         return Estimate(mean, 0.0, 1, 1, "exact", False)
-    n = _grid_size(function, kernel, tolerance, generator)
-    fresh = _shift_means(function, kernel, n, SHIFTS, generator)
-    half = STUDENT * _spread(fresh) / math.sqrt(SHIFTS)
+    few = kernel.rank_channels <= FEW
+    shifts, student = (MANY_SHIFTS, MANY_STUDENT) if few else (SHIFTS, STUDENT)
+    n = _grid_size(function, kernel, tolerance, student / math.sqrt(shifts), generator)
+    fresh = _shift_means(function, kernel, n, shifts, generator)
+    half = student * _spread(fresh) / math.sqrt(shifts)
     side = " × ".join([str(n)] * axes)
     points = f"random shifts of a {side} frequency grid" if n > 1 else "random frequencies"
-    method = f"mean and 95 % t interval of {SHIFTS} {points}"
-    return Estimate(fresh.mean(axis=0), half, n, SHIFTS, method, half > 2 * tolerance)
+    method = f"mean and 95 % t interval of {shifts} {points}"
+    return Estimate(fresh.mean(axis=0), half, n, shifts, method, half > 2 * tolerance)
 
 
 def _grid_size(
-    function: Sum, kernel: PolyphaseKernel, tolerance: float, generator: np.random.Generator
+    function: Sum,
+    kernel: PolyphaseKernel,
+    tolerance: float,
+    reach: float,
+    generator: np.random.Generator,
 ) -> int:
-    """Frequencies along an axis for which 8 shifts are predicted to be within the tolerance.
+    """Frequencies along an axis for which the fresh shifts are predicted to be within tolerance.
+
+    ``reach`` times the spread of the shifts is the half width: the t quantile by their root.
 
     Pilot shifts at n = 1, 2, 4, … tell the spread s(n) of the grid means. For a square symbol
     log|det| has logarithmic poles at isolated points of two axes (Fourier coefficients like
@@ -82,11 +97,12 @@ def _grid_size(
         spread = _spread(_shift_means(function, kernel, n, PILOTS, generator))
         # Two levels tell more than one; brought to this n by the same law.
         pooled = spread if math.isnan(before) else math.hypot(spread, before) / math.sqrt(2)
-        predicted = pooled * STUDENT / math.sqrt(SHIFTS)
+        predicted = pooled * reach
         growth = float((predicted / tolerance) ** (1 / power))
         wanted = math.ceil(n * growth)
         if wanted <= max(0.75 * n**2, 1) or 2 * n > most:
-            return min(max(wanted, 1), most)
+            # Where the means converge faster than the law it must not be followed backwards.
+            return min(max(wanted, n // 2 + 1 if n > 1 else 1), most)
         n, before = 2 * n, spread / 2**power
 
 

@@ -19,7 +19,13 @@ def listed(indices: Sequence[int]) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
-def explain(ranks: tuple[int, int], transposed: bool, both: Sequence[Side], names: Names) -> str:
+def explain(
+    ranks: tuple[int, int],
+    transposed: bool,
+    both: Sequence[Side],
+    names: Names,
+    untold: float | None = None,
+) -> str:
     """What takes rank away, or would if the layer had not more channels on that side.
 
     Args:
@@ -27,6 +33,7 @@ def explain(ranks: tuple[int, int], transposed: bool, both: Sequence[Side], name
         transposed: Whether rows are the input's channels.
         both: Rows and columns.
         names: Copies and mixtures.
+        untold: ε of the stored type where its rounding hides whether this rank is right.
     """
     rank, full = ranks
     kinds = ("input", "output") if transposed else ("output", "input")
@@ -46,6 +53,14 @@ def explain(ranks: tuple[int, int], transposed: bool, both: Sequence[Side], name
             parts.append(_mixed(kind, mixed, side.count))
     if rank < full:
         parts.insert(0, f"rank {rank} of {full}")
+    if untold is not None:
+        parts.append(
+            f"whether more rank is lost cannot be told: rounding to the stored type (ε = "
+            f"{untold:.2g}) hides it in a layer of this shape"
+            if rank < full
+            else f"full rank cannot be told: rounding to the stored type (ε = {untold:.2g}) "
+            "would hide its loss in a layer of this shape"
+        )
     return "; ".join(parts)
 
 

@@ -54,6 +54,23 @@ def test_named_pipes_do_not_hang(tmp_path: Path) -> None:
     assert "not a regular file" in refusal(tmp_path / "pipe")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"]
+)
+def test_named_pipes_in_folders_do_not_hang(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    assert "not a regular file" in refusal(tmp_path)
+
+
+def test_folders_where_files_should_be(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").mkdir()
+    descriptors = Path("/proc/self/fd")
+    before = len(list(descriptors.iterdir())) if descriptors.is_dir() else 0
+    assert "not a regular file" in refusal(tmp_path)
+    assert not descriptors.is_dir() or len(list(descriptors.iterdir())) == before
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -158,7 +158,11 @@ def test_kinds_of_tensors_that_are_listed_but_not_read(tmp_path: Path, new: bool
     shapes = {name: tensor.shape for name, tensor in opened.tensors.items()}
     assert shapes == {"plain": (2,), "sparse": (3, 3), "quantised": (2, 3), "meta": (4, 5)}
     assert opened.tensors["quantised"].dtype == "qint8"
-    for name, what in (("sparse", "sparse"), ("quantised", "quantised"), ("meta", "without data")):
+    for name, what in (
+        ("sparse", "sparse"),
+        ("quantised", "quantised"),
+        ("meta", "tensor without data"),
+    ):
         assert what in opened.tensors[name].unread
         with pytest.raises(CheckpointError, match=f"tensor '{name}': {what}"):
             opened.tensors[name].load()

@@ -83,6 +83,16 @@ def test_numbers_in_names_are_sorted_as_numbers(tmp_path: Path) -> None:
     assert list(open_checkpoint(tmp_path / "file").tensors) == names[::-1]
 
 
+def test_a_tensor_that_is_named_like_the_field_of_an_index(tmp_path: Path) -> None:
+    """The header's length, 123 bytes, begins the file with a brace, as JSON does."""
+    header = json.dumps({"weight_map": entry([2], 0, 8)})
+    header += " " * (123 - len(header))
+    path = tmp_path / "file"
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(8))
+    assert path.read_bytes()[:1] == b"{"
+    assert list(open_checkpoint(path).tensors) == ["weight_map"]
+
+
 def test_types_of_less_than_a_byte_are_listed(tmp_path: Path) -> None:
     path = write(tmp_path / "file", {"w": entry([2, 4], 0, 4, "F4")}, bytes(4))
     (tensor,) = open_checkpoint(path).tensors.values()

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from infoflow.checkpoints import open_checkpoint
-from infoflow.checkpoints.instructions import INSTRUCTIONS
 from infoflow.checkpoints.pickle_names import NAMES
+from infoflow.checkpoints.pickles import INSTRUCTIONS
 from infoflow.errors import CheckpointError, MissingDependencyError, UnsafeCheckpointError
 from tests.checkpoints import making
 

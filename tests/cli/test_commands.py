@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from importlib.metadata import requires, version
 
 import pytest
 
@@ -90,6 +92,32 @@ def test_schema_describes_a_real_report(run, small_file):
 def test_info_says_what_is_here(run):
     rows = json.loads(run("info", "--json").stdout)
     assert {"infoflow", "python", "numpy", "torch"} <= set(rows)
+
+
+def test_info_tells_every_declared_package_and_no_others(run):
+    rows = json.loads(run("info", "--json").stdout)
+    declared = [line for line in requires("infoflow") if "extra" not in line]
+    names = {re.match(r"[\w.-]+", line)[0] for line in declared}
+    assert {"numpy", "ml-dtypes", "typer"} <= names <= set(rows)
+    assert not {"onnx", "h5py", "pytest"} & set(rows)  # no reader of ONNX or Keras yet
+
+
+def test_info_where_packages_are_missing(run, tmp_path):
+    """A distribution found first, which needs what is not there."""
+    folder = tmp_path / "path" / "infoflow-9.9.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: infoflow\nVersion: 9.9\nRequires-Dist: numpy>=2.0\n"
+        "Requires-Dist: no-such.package_1>=3,<4; python_version >= '3.8'\n"
+        "Requires-Dist: no-such-extra; extra == 'test'\n"
+    )
+    result = run("info", "--json", PYTHONPATH=str(folder.parent))
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout)
+    assert rows["infoflow"] == "9.9"
+    assert rows["numpy"] == version("numpy")
+    assert rows["no-such.package_1"] == "not installed: pip install 'no-such.package_1>=3,<4'"
+    assert "no-such-extra" not in rows
 
 
 def test_info_explains_a_pair_that_does_not_fit(run, tmp_path):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from infoflow.architectures.architecture import Initialisation
 from infoflow.findings import RULES
 from infoflow.findings.far_from_random import score_limit
 from infoflow.findings.ill_conditioned import condition_limit
@@ -78,6 +79,10 @@ def fresh() -> Report:
     return report_of([planted(nothing, 16, 24), conv(draw(8, 8, 3, 3, seed=1))])
 
 
+DEFAULT = 1 / math.sqrt(3)
+"""Gain of torch's default initialisation, of variance 1/(3·fan_in)."""
+
+
 def plain(depth: int, gain: float, norm_after: int = 0) -> Callable[[], Report]:
     """Square layers of variance gain²/width, with a normalisation after every so many."""
 
@@ -140,7 +145,7 @@ CASES = [
         network([conv(np.zeros((16, 16, 3, 3), dtype=np.float32), "layer1.0.conv1")]),
         network([planted(dead_row, 16, 8, 3, 3, kind="conv")]),
     ),
-    Case("signal-collapse", Severity.WARNING, plain(30, 1 / math.sqrt(3)), plain(30, math.sqrt(2))),
+    Case("signal-collapse", Severity.WARNING, plain(31, DEFAULT), plain(31, math.sqrt(2))),
     Case("volume-collapse", Severity.WARNING, decaying(3, 2), decaying(2, 3)),
     Case("dead-filters", Severity.WARNING, network([planted(dead_row, 16, 24)]), fresh),
     Case("dead-inputs", Severity.WARNING, network([planted(dead_column, 16, 24)]), fresh),
@@ -229,6 +234,7 @@ def test_sentences_say_layer_and_figure() -> None:
         "layer1.0.conv1: every weight is exactly zero (2,304 of 2,304)."
     )
     assert finding.advice == "If this is pruning, remove the layer; if not, the file is damaged."
+    assert finding.severity is Severity.SERIOUS
     finding = only(report_of([conv(weight, "layer1.0.conv1")]), "all-zero-layers")
     assert finding.advice.endswith("A fresh network's last layer may start at zero.")
     finding = only(report_of([planted(copied_row, 16, 24)]), "duplicate-filters")
@@ -251,6 +257,21 @@ def test_layers_with_the_same_fault_share_a_finding() -> None:
         "7 filters in 7 layers are exactly zero: fc0 (1 of 16), fc1 (1 of 16), fc2 (1 of 16), "
         "fc3 (1 of 16) and 3 more."
     )
+
+
+def test_a_layer_that_starts_at_zero_is_a_note() -> None:
+    zero, other = Initialisation("constant", 0.0), Initialisation("normal", 0.1)
+    weight = np.zeros((16, 16, 3, 3), dtype=np.float32)
+    layers = [
+        conv(weight, "torso", initialisation=other),
+        conv(weight, "head", initialisation=zero),
+    ]
+    serious, note = of_rule(report_of(layers), "all-zero-layers")
+    assert (serious.severity, serious.layers) == (Severity.SERIOUS, ("torso",))
+    assert (note.severity, note.layers) == (Severity.NOTE, ("head",))
+    assert "In a fresh network of this architecture it is so." in note.sentence
+    (only_note,) = report_of(layers[1:]).findings
+    assert only_note.severity is Severity.NOTE
 
 
 def test_an_all_zero_layer_is_reported_once_only() -> None:
@@ -293,30 +314,33 @@ def test_dead_channels_of_transposed_and_grouped_layers_are_counted_over_all_gro
 
 
 def test_normalisations_end_a_collapsing_run() -> None:
-    assert not of_rule(plain(30, 1 / math.sqrt(3), norm_after=1)(), "signal-collapse")
-    assert not of_rule(plain(30, 1 / math.sqrt(3), norm_after=15)(), "signal-collapse")
-    both = of_rule(plain(40, 1 / math.sqrt(3), norm_after=20)(), "signal-collapse")
-    assert [len(finding.layers) for finding in both] == [20, 20]
+    assert not of_rule(plain(31, DEFAULT, norm_after=1)(), "signal-collapse")
+    assert not of_rule(plain(31, DEFAULT, norm_after=16)(), "signal-collapse")
+    both = of_rule(plain(64, DEFAULT, norm_after=32)(), "signal-collapse")
+    assert [len(finding.layers) for finding in both] == [32, 32]
 
 
 def test_a_collapsing_signal_is_given_as_a_factor() -> None:
-    finding = only(plain(30, 1 / math.sqrt(3))(), "signal-collapse")
-    assert finding.value == pytest.approx(-30 * math.log(6) / 2, abs=0.5)
+    finding = only(plain(31, DEFAULT)(), "signal-collapse")
+    assert finding.value == pytest.approx(-31 * math.log(3) / 2, abs=0.3)
     assert finding.threshold == pytest.approx(-15.94, abs=0.01)
-    assert "·10^−12 of its size" in finding.sentence
-    assert finding.sentence.startswith("From 0.fc to 29.fc, 30 layers without normalisation")
+    assert "a random signal shrinks to at most 4·10^−8 of its size" in finding.sentence
+    assert finding.sentence.startswith(
+        "If the 31 layers from 0.fc to 30.fc follow one another without skips, as their order in "
+        "the file suggests, "
+    )
 
 
-def test_seventeen_default_layers_do_not_collapse() -> None:
-    assert not of_rule(plain(17, 1 / math.sqrt(3))(), "signal-collapse")
+def test_twenty_eight_default_layers_do_not_collapse() -> None:
+    assert not of_rule(plain(28, DEFAULT)(), "signal-collapse")
 
 
 def test_a_selection_of_layers_has_no_profile() -> None:
-    report = plain(30, 1 / math.sqrt(3))()
+    report = plain(31, DEFAULT)()
     left = TensorRecord(
         "x.weight", (24,), "float32", 24, Status.NOT_SELECTED, "not chosen by --layers"
     )
-    layers = [dense(draw(24, 24, seed=i, gain=1 / math.sqrt(3)), f"{i}.fc") for i in range(30)]
+    layers = [dense(draw(24, 24, seed=i, gain=DEFAULT), f"{i}.fc") for i in range(31)]
     assert of_rule(report, "signal-collapse")
     assert not of_rule(report_of(layers, others=[left]), "signal-collapse")
 
@@ -353,9 +377,10 @@ def test_outliers_are_said_to_be_short_or_long(factors: Sequence[float], where: 
 
 
 def test_the_corner_of_trained_kernels_is_named() -> None:
-    sentence = only(
-        report_of([planted(quiet_corner, 16, 16, 3, 3, kind="conv")]), "far-from-random"
-    ).sentence
+    finding = only(report_of([planted(quiet_corner, 16, 16, 3, 3, kind="conv")]), "far-from-random")
+    sentence = finding.sentence
+    assert finding.value > finding.threshold == pytest.approx(score_limit(3))
+    assert "(limit ±2.9, for 3 scores)" in sentence
     assert sentence.startswith("1 of 1 layer is unlike independent random weights")
     assert sentence.endswith("the kernel's weight is away from its corner.")
 

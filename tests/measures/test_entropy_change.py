@@ -101,13 +101,20 @@ class TestLostRank:
         weight[5] = weight[0] - 3 * weight[1] + 0.3 * weight[2]
         row = logdet(weight, "float32")
         assert row.is_minus_infinity
-        assert f"rank {k - 1} of {k} (pivot tolerance 9.5e-07)" in row.note
+        assert f"rank {k - 1} of {k} (pivot tolerance 4.8e-07)" in row.note
 
-    def test_a_tiny_row_counts_but_is_named(self, k: int) -> None:
+    def test_a_negligible_row_is_lost_as_in_the_log_volume(self, k: int) -> None:
         weight = gaussian(k, k)
         weight[3] *= 1e-18
         row = logdet(weight, "float32")
-        expected = np.linalg.slogdet(weight.astype(float))[1]
+        assert row.is_minus_infinity
+        assert f"rank {k - 1} of {k}; 1 of {k} output channels is negligible (3)" in row.note
+
+    def test_a_row_tiny_in_the_square_part_counts_but_is_named(self, k: int) -> None:
+        weight = gaussian(k, k + 3)
+        weight[3, :k] *= 1e-18
+        row = logdet(weight, "float32")
+        expected = np.linalg.slogdet(weight[:, :k].astype(float))[1]
         assert row.value == pytest.approx(expected, abs=1e-6)
         assert row.note.startswith("rows 3 hardly count")
 
@@ -118,6 +125,38 @@ class TestLostRank:
         assert not row.note
 
 
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [("float16", (24, 24)), ("float16", (24, 100)), ("bfloat16", (24, 200)), ("float32", (20, 30))],
+)
+def test_surrogate_and_log_volume_do_not_contradict_each_other(
+    dtype: str, shape: tuple[int, int]
+) -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    for seed in range(10):
+        weight = gaussian(*shape, seed=seed)
+        weight[9] = 0.3 * weight[1] - 0.7 * weight[2] + 0.11 * weight[4]
+        stored = weight.astype(getattr(ml_dtypes, dtype, None) or dtype)
+        subject = dense(stored, dtype)
+        surrogate = rows_of(MEASURES, LOGDET, subject)["value"].value
+        exact = subject.density.value
+        assert (exact is None) == (shape[0] < shape[1])
+        assert (surrogate is None) == (exact is None)
+        if surrogate is not None:
+            assert surrogate <= exact + 1e-9
+
+
+def test_the_block_is_lost_with_its_layer() -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    weight = gaussian(8, 40, 3)
+    weight[5] = 0.3 * weight[1] - 0.7 * weight[2]
+    subject = convolution(weight.astype(ml_dtypes.bfloat16), dtype="bfloat16")
+    assert subject.density.value is None
+    rows = rows_of(MEASURES, BLOCK, subject)
+    assert all(row.is_minus_infinity for row in rows.values())
+    assert "the whole layer has lost rank: rank 7 of 8" in rows["square-part"].note
+
+
 def test_a_zero_weight() -> None:
     row = logdet(np.zeros((4, 7)))
     assert row.is_minus_infinity
@@ -125,7 +164,7 @@ def test_a_zero_weight() -> None:
     assert "rank 0 of 4" in row.note
 
 
-@pytest.mark.parametrize("scale", [1e-200, 1e200])
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e200, 1e300])
 def test_extreme_scales(scale: float) -> None:
     weight = gaussian(5, 5).astype(float)
     found = log_determinant(weight * scale, "float64").value
@@ -231,6 +270,10 @@ def test_all_zero_slices_are_minus_infinity() -> None:
     assert rows["zeros"].value == 6
     assert rows["mean"].is_minus_infinity
     assert "exactly zero in all 6 slices" in rows["mean"].note
+    # The spread of nothing is not −∞: there is none.
+    assert rows["standard-deviation"].value is None
+    assert not rows["standard-deviation"].is_minus_infinity
+    assert rows["standard-deviation"].note.startswith("no spread")
 
 
 def test_one_slice_has_no_spread() -> None:

@@ -257,6 +257,31 @@ def test_negligible_is_below_the_stored_precision(dtype: Any, factor: float, cou
     assert row.note == ("7" if count else "")
 
 
+@pytest.mark.parametrize(
+    ("shape", "groups", "transposed", "place", "channel"),
+    [
+        ((16, 9), 1, False, np.s_[:, 4], "4"),
+        ((6, 4, 3, 3), 1, False, np.s_[:, 2], "2"),
+        ((6, 2, 3, 3), 2, False, np.s_[3:, 1], "3"),  # the second group's second channel
+        ((6, 4, 3, 3), 1, True, np.s_[5], "5"),
+    ],
+)
+def test_an_input_channel_that_is_rounding_is_named(
+    shape: tuple[int, ...], groups: int, transposed: bool, place: Any, channel: str
+) -> None:
+    def rows(factor: float) -> dict[str, Measurement]:
+        weight = draw(*shape)
+        weight[place] *= factor
+        subject = Subject(layer_of(weight, groups, transposed))
+        return {row.statistic: row for row in filters.negligible_filters(subject)}
+
+    found = rows(1e-18)
+    assert found["value"].value == 0
+    assert (found["negligible-inputs"].value, found["negligible-inputs"].note) == (1, channel)
+    assert rows(1e-4)["negligible-inputs"].value == 0
+    assert rows(0)["negligible-inputs"].value == 0  # dead, which has a count of its own
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 999), exponent=st.integers(-300, 300))
 def test_counts_depend_neither_on_order_nor_on_scale(seed: int, exponent: int) -> None:

@@ -210,8 +210,60 @@ def test_circular_rows() -> None:
 def test_a_grid_may_hit_a_zero_exactly() -> None:
     """1 − z vanishes at frequency 0: the circular operator loses rank, the density is 0."""
     subject = convolution(np.array([[[1.0, -1.0]]]), input_size=(4,))
-    assert row("log-volume.circular", subject).note.startswith("−∞: a frequency of this grid")
+    assert row("log-volume.circular", subject).note.startswith(
+        "−∞: singular at 1 of the 4 frequencies of this grid"
+    )
     assert row("log-volume.density", subject).value == pytest.approx(0, abs=5e-3)
+
+
+@pytest.mark.parametrize(("channels", "dtype"), [(3, "float64"), (3, "float32"), (60, "float32")])
+def test_a_grid_may_hit_a_zero_up_to_rounding(channels: int, dtype: str) -> None:
+    """Kernels of mean zero: only rounding is left of the symbol at frequency 0."""
+    weight = gaussian(channels, channels, 3, 3)
+    weight -= weight.mean((2, 3), keepdims=True)
+    subject = convolution(weight.astype(dtype), dtype=dtype, input_size=(6, 6))
+    found = row("log-volume.circular", subject)
+    assert found.is_minus_infinity
+    assert "singular at 1 of the 36 frequencies" in found.note
+    fresh = convolution(gaussian(channels, channels, 3, 3), dtype=dtype, input_size=(6, 6))
+    assert row("log-volume.circular", fresh).value is not None
+
+
+@pytest.mark.parametrize("power", [-300, -155, 155, 300])
+def test_extreme_weights_differ_by_their_logarithm(power: int) -> None:
+    more = power * math.log(10)
+    plain, far = dense(gaussian(20, 12)), dense(gaussian(20, 12) * 10.0**power)
+    for name in ("log-volume", "log-volume.over-rank"):
+        expected = row(name, plain).value
+        assert expected is not None
+        assert row(name, far).value == pytest.approx(expected + 12 * more, rel=1e-12)
+    weight = gaussian(3, 2, 3, 3)
+    plain = convolution(weight, input_size=(4, 4))
+    far = convolution(weight * 10.0**power, input_size=(4, 4))
+    for name, count in (
+        ("log-volume.density", 2),
+        ("log-volume.circular", 32),
+        ("log-volume.density.scale-free", 0),
+    ):
+        expected = row(name, plain).value
+        assert expected is not None
+        assert row(name, far).value == pytest.approx(expected + count * more, rel=1e-11)
+    slices = [
+        rows_of(MEASURES, "log-volume.density.slice", s)["minimum"].value for s in (plain, far)
+    ]
+    assert slices[1] == pytest.approx(slices[0] + more, rel=1e-11)
+
+
+def test_copies_in_coarse_types_qualify_the_log_volume() -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    for dtype in ("bfloat16", "float8_e4m3fn"):
+        stored = getattr(ml_dtypes, dtype)
+        weight = gaussian(16, 16, 3, 3).astype(stored)
+        weight[5] = (1.7 * weight[2].astype(float)).astype(stored)
+        found = row("log-volume.density", convolution(weight, dtype=dtype))
+        assert found.value is not None
+        assert "output channels 2 and 5 are equal up to scale" in found.note
+        assert "full rank cannot be told" in found.note
 
 
 def test_slice_rows() -> None:

@@ -70,3 +70,12 @@ def test_nothing_known() -> None:
 def test_scales_of_a_channel() -> None:
     facts = normalisation([3.0], np.array([8.0]), 1.0).layer.normalisation
     assert channel_scales(facts) == pytest.approx([1.0])
+
+
+def test_an_epsilon_of_zero_stays_zero() -> None:
+    subject = normalisation([1.0, 1.0], np.array([1e-8, 1e-12]), 0.0)
+    row = rows_of(MEASURES, NAME, subject)["value"]
+    assert row.value == pytest.approx(math.log(1e4) + math.log(1e6))
+    assert "running_var + 0)" in row.method
+    row = rows_of(MEASURES, NAME, normalisation([1.0, 1.0], np.array([0.0, 1.0]), 0.0))["value"]
+    assert "NaN or infinite in 1 of 2 channels" in row.note

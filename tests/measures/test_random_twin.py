@@ -5,20 +5,25 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 import pytest
 
 from infoflow.architectures.architecture import Initialisation
+from infoflow.measures import choose
 from infoflow.measures.weights.corner import box
 from infoflow.measures.weights.polygamma import digamma, tetragamma, trigamma
 from infoflow.measures.weights.random_twin import MEASURES
+from infoflow.measures.weights.subject import Subject
+from infoflow.measures.weights.twin import BOUNDED, FEWEST_WEIGHTS
 from infoflow.measures.weights.twin_slices import FEWEST_SLICES, GAUSSIAN, TWINS, UNIFORM
 from infoflow.measures.weights.twin_volumes import (
     density_twin,
     log_determinant_twin,
     log_volume_twin,
+    own_scale_shift,
 )
 from tests.cases import SHARED, gaussian
 from tests.measures.weight_layers import convolution, dense, rows_of
@@ -111,15 +116,55 @@ def test_random_slices_beyond_4_are_as_rare_as_stated(family: str, case: tuple[i
 
 def test_the_wrong_family_is_noticed() -> None:
     weight = draw(np.random.default_rng(0), "uniform", (64, 64, 3, 3))
-    blind = rows_of(MEASURES, Z_MEAN, convolution(weight))["value"]
-    told = rows_of(
-        MEASURES, Z_MEAN, convolution(weight, initialisation=Initialisation("uniform", 1))
+    wrong, right = (
+        rows_of(MEASURES, Z_MEAN, convolution(weight, initialisation=Initialisation(family, 1)))
+        for family in FAMILIES
     )
-    assert blind.value > 8  # methods: +9.9 at 64 × 64
-    assert abs(told["value"].value) < 4
-    assert "Gaussian twin (its initialisation is unknown)" in blind.method
-    assert "uniform twin (the architecture's initialisation)" in told["value"].method
-    assert "own standard deviation" in blind.method
+    assert wrong["value"].value > 8  # methods: +9.9 at 64 × 64
+    assert abs(right["value"].value) < 4
+    assert "Gaussian twin (the architecture's initialisation)" in wrong["value"].method
+    assert "uniform twin (the architecture's initialisation)" in right["value"].method
+    assert "own standard deviation" in wrong["value"].method
+
+
+@pytest.mark.parametrize("make", [dense, convolution])
+@pytest.mark.parametrize(
+    ("family", "shape", "words"),
+    [
+        (
+            "uniform",
+            (24, 16),
+            "uniform twin (the weights are bounded like a uniform draw's; initialisation unknown)",
+        ),
+        ("normal", (24, 16), "Gaussian twin (initialisation unknown)"),
+        ("uniform", (9, 7), "Gaussian twin (initialisation unknown)"),  # 63 weights: too few
+    ],
+)
+def test_the_weights_choose_the_family_where_nothing_else_does(
+    make: Callable[..., Subject], family: str, shape: tuple[int, int], words: str
+) -> None:
+    weight = draw(np.random.default_rng(3), family, shape).astype(np.float32)
+    subject = make(weight if make is dense else weight[:, :, None])
+    row = rows_of(MEASURES, Z_MEAN, subject)["value"]
+    assert words in row.method
+    assert abs(row.value) < 4
+
+
+@pytest.mark.parametrize(
+    ("family", "size", "low", "high"),
+    [
+        ("normal", FEWEST_WEIGHTS, 0.001, 0.003),
+        ("normal", 100, 0, 0.0003),
+        ("uniform", FEWEST_WEIGHTS, 0.96, 0.975),
+        ("uniform", 400, 0.9999, 1),
+    ],
+)
+def test_how_often_weights_are_taken_for_uniform_ones(
+    family: str, size: int, low: float, high: float
+) -> None:
+    weights = draw(np.random.default_rng(size), family, (20_000, size))
+    ratio = np.abs(weights).max(axis=1) / np.sqrt((weights**2).mean(axis=1))
+    assert low <= (ratio < BOUNDED).mean() <= high
 
 
 def test_scale_does_not_matter() -> None:
@@ -245,13 +290,93 @@ def test_density_twin(shape: tuple[int, ...], settings: dict, rule: str, bias: f
     stride, dilation = ((settings.get(name, 1),) * axes for name in ("stride", "dilation"))
     expected, by = density_twin(shape, stride, dilation, settings.get("groups", 1))
     assert by == rule
-    # Own scale lowers the mean by rank/(2·weights)-ish: within the slack below.
-    slack = (
-        5 * np.std(values) / 20
-        + bias
-        + np.size(symbols[0, :, 0, 0]) * shape[0] / np.prod(shape) / 2
+    row = rows_of(MEASURES, "random-twin.log-volume", subject)["expected-mean"]
+    groups, rank = settings.get("groups", 1), groups_rank(symbols)
+    assert row.value == pytest.approx(expected + rank * own_scale_shift(math.prod(shape)))
+    assert rank == groups * min(symbols.shape[-2:])
+    assert np.mean(values) == pytest.approx(row.value, abs=5 * np.std(values) / 20 + bias)
+
+
+def groups_rank(symbols: np.ndarray) -> int:
+    """Full rank of the symbols (frequencies, groups, rows, columns) at one frequency."""
+    return symbols.shape[1] * min(symbols.shape[2:])
+
+
+@pytest.mark.parametrize(
+    ("shape", "groups", "sampled", "error"),
+    [
+        ((1, 1, 3, 3), 1, 0.8496, 0.0018),
+        ((8, 1, 3, 3), 8, 6.387, 0.007),
+        ((6, 12, 1, 1), 1, 6.4118, 0.0071),
+    ],
+)
+def test_densities_at_own_scale(
+    shape: tuple[int, ...], groups: int, sampled: float, error: float
+) -> None:
+    """Means of 20,000 kernels scaled to a root mean square of one, ± 3 standard errors."""
+    weight = np.random.default_rng(0).standard_normal(shape)
+    subject = convolution(
+        weight / math.sqrt((weight**2).mean()),
+        groups=groups,
+        initialisation=Initialisation("normal", 1),
     )
-    assert np.mean(values) == pytest.approx(expected, abs=slack)
+    row = rows_of(MEASURES, "random-twin.log-volume", subject)["expected-mean"]
+    assert row.value == pytest.approx(sampled, abs=error)
+
+
+def test_a_single_weight_is_its_own_twin() -> None:
+    row = rows_of(MEASURES, "random-twin.log-volume", convolution(np.full((1, 1, 1), 0.3)))
+    assert row["expected-mean"].value == pytest.approx(math.log(0.3))
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (7, 1), (1, 2), (1, 512)])
+def test_a_single_row_or_column_has_no_volume_to_compare(shape: tuple[int, int]) -> None:
+    subject = dense(gaussian(*shape).astype(float))
+    (row,) = rows_of(MEASURES, "random-twin.log-volume", subject).values()
+    assert row.value is None
+    assert "a single row or column is the logarithm of its norm" in row.note
+    # Its log|det W_sq|, of one weight among several, still is random.
+    assert rows_of(MEASURES, Z_MEAN, subject)["value"].value is not None
+
+
+SMALL_KERNELS = (((1,), 1), ((3,), 2), ((1, 1), 1), ((2, 2), 2), ((3, 3), 1), ((3, 3), 2))
+
+
+@pytest.mark.parametrize(
+    "initialisation", [None, *(Initialisation(family, 1.0) for family in FAMILIES)]
+)
+def test_every_default_measure_takes_every_small_shape(
+    initialisation: Initialisation | None,
+) -> None:
+    generator = np.random.default_rng(0)
+    for rows, columns in product(range(1, 6), range(1, 6)):
+        weight = generator.standard_normal((rows, columns))
+        for values in (weight, np.ones_like(weight), np.zeros_like(weight)):
+            compute_all(dense(values, initialisation=initialisation))
+        for kernel, stride in SMALL_KERNELS:
+            for groups, transposed in ((1, False), (1, True), (3, False)):
+                if max(rows, columns) > 3 and len(kernel) > 1 and transposed:
+                    continue  # nothing new, and half of the time
+                shape = (rows * groups, columns, *kernel)
+                compute_all(
+                    convolution(
+                        generator.standard_normal(shape),
+                        stride=stride,
+                        groups=groups,
+                        transposed=transposed,
+                        input_size=(6,) * len(kernel),
+                        initialisation=initialisation,
+                    )
+                )
+
+
+def compute_all(subject: Subject) -> None:
+    for measure in choose("default"):
+        if subject.layer.kind in measure.kinds:
+            for row in measure.compute(subject):
+                assert row.value is not None or row.note
+            if measure.series:
+                list(measure.series(subject))
 
 
 # Rows

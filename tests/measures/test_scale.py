@@ -66,24 +66,48 @@ def test_an_empty_weight_is_refused() -> None:
         root_mean_square(np.zeros((0, 3)))
 
 
-def test_he_keeps_the_signal_and_torchs_default_shrinks_it_by_the_root_of_six() -> None:
+def test_gains_of_the_usual_initialisations() -> None:
     generator = np.random.default_rng(0)
     he = generator.standard_normal((400, 300)) * math.sqrt(2 / 300)
     default = generator.uniform(-1, 1, (400, 300)) / math.sqrt(300)
-    assert gain_of(dense(he)) == pytest.approx(0, abs=0.01)
-    assert gain_of(dense(default)) == pytest.approx(-math.log(6) / 2, abs=0.01)
+    orthogonal = np.linalg.qr(generator.standard_normal((60, 60)))[0]
+    assert gain_of(dense(he)) == pytest.approx(math.log(2) / 2, abs=0.01)
+    assert gain_of(dense(he / math.sqrt(2))) == pytest.approx(0, abs=0.01)  # LeCun's
+    assert gain_of(dense(default)) == pytest.approx(-math.log(3) / 2, abs=0.01)
+    assert gain_of(dense(orthogonal)) == pytest.approx(0, abs=1e-12)
 
 
-def test_thirty_default_layers_do_to_a_real_signal_what_their_gains_say() -> None:
+ACTIVATIONS = {
+    "none": (lambda x: x, 0.0),
+    "relu": (lambda x: np.maximum(x, 0), -30 * math.log(2) / 2),
+    "tanh": (np.tanh, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_thirty_default_layers_do_to_a_real_signal_what_their_gains_say(name: str) -> None:
+    """The linear gains, and what a contracting activation loses beyond."""
+    activation, beyond = ACTIVATIONS[name]
     generator = np.random.default_rng(1)
     weights = [generator.uniform(-1, 1, (128, 128)) / math.sqrt(128) for _ in range(30)]
     signal = generator.standard_normal((128, 200))
     start = math.log(signal.std())
     for weight in weights:
-        signal = weight @ np.maximum(signal, 0)
+        signal = weight @ activation(signal)
     gains = math.fsum(gain_of(dense(weight)) or 0 for weight in weights)
-    assert gains == pytest.approx(30 * -math.log(6) / 2, abs=0.2)
-    assert math.log(math.sqrt(np.mean(signal**2))) - start == pytest.approx(gains, abs=2)
+    assert gains == pytest.approx(30 * -math.log(3) / 2, abs=0.2)
+    change = math.log(math.sqrt(np.mean(signal**2))) - start
+    assert change == pytest.approx(gains + beyond, abs=2)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, ml_dtypes.bfloat16])
+def test_the_largest_magnitude_is_found_in_every_block(dtype: Any) -> None:
+    weight = np.zeros((2, scale._BLOCK // 2 + 3), dtype)
+    assert scale.largest_magnitude(weight) == 0
+    weight[0, 5], weight[1, -1] = 3, -4
+    assert scale.largest_magnitude(weight) == 4
+    torch = pytest.importorskip("torch")
+    assert scale.largest_magnitude(torch.from_numpy(weight.astype(float))) == 4
 
 
 def test_a_zero_layer_passes_nothing() -> None:

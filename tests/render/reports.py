@@ -7,7 +7,8 @@ so that boxes, outliers, spectra and maps look as they do in an analysis.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,7 @@ MEASURES: Mapping[str, Mapping[str, str]] = {
 }
 
 
+@cache
 def example_report(
     layers: int = 20,
     *,
@@ -80,9 +82,11 @@ def example_report(
     broken: bool = True,
     with_series: bool = True,
     measures: str = "default",
-    names: Sequence[str] | None = None,
+    names: tuple[str, ...] | None = None,
 ) -> Report:
     """A residual network's report: convolutions, one normalisation, a dense layer at the end.
+
+    It is made once for the same arguments: reports do not change.
 
     Args:
         layers: Number of layers, the normalisation and the dense layer among them (≥ 4).
@@ -407,7 +411,7 @@ def _convolution_series(name: str, weight: Floats) -> list[Series]:
     corner = weight[:, :, 0, 0]
     finite = np.log(np.abs(corner[corner != 0]))
     with np.errstate(divide="ignore"):
-        found = [_map(name, "c11", "nats", np.log(np.abs(corner)), np.mean)]
+        found = [_map(name, "c11", "nats", np.log(np.abs(corner)), np.add)]
     if finite.size:
         q1, q3 = np.quantile(finite, (0.25, 0.75))
         fence = 1.5 * (q3 - q1)
@@ -420,18 +424,21 @@ def _convolution_series(name: str, weight: Floats) -> list[Series]:
     norms = np.sqrt((flat**2).sum(1))
     found.append(Series(name, "filter-norms", "norm", norms.shape, tuple(norms.tolist())))
     unit = np.divide(flat, norms[:, None], out=np.zeros_like(flat), where=norms[:, None] > 0)
-    found.append(_map(name, "filter-similarity", "cosine", unit @ unit.T, np.max))
+    found.append(_map(name, "filter-similarity", "cosine", unit @ unit.T, np.maximum))
     return [*found, *_dense_series(name, flat)]
 
 
-def _map(
-    name: str, kind: str, unit: str, cells: Floats, aggregate: Callable[[Floats], np.floating]
-) -> Series:
-    """The cells, aggregated to at most 64 × 64; −∞ becomes None."""
-    rows, columns = (np.array_split(np.arange(n), min(n, 64)) for n in cells.shape)
-    small = [float(aggregate(cells[np.ix_(i, j)])) for i in rows for j in columns]
-    values = tuple(None if math.isinf(value) else value for value in small)
-    return Series(name, kind, unit, (len(rows), len(columns)), values)
+def _map(name: str, kind: str, unit: str, cells: Floats, gather: np.ufunc) -> Series:
+    """The cells, gathered to at most 64 × 64, sums as means; −∞ becomes None."""
+    small = cells
+    for axis, count in enumerate(cells.shape):
+        edges = -(-np.arange(min(count, 64)) * count // min(count, 64))
+        small = gather.reduceat(small, edges, axis=axis)
+        if gather is np.add:
+            sizes = np.diff([*edges, count])
+            small = small / (sizes[:, None] if axis == 0 else sizes)
+    values = tuple(None if math.isinf(value) else value for value in small.ravel().tolist())
+    return Series(name, kind, unit, small.shape, values)
 
 
 def _dense_series(name: str, flat: Floats) -> list[Series]:
@@ -456,7 +463,7 @@ def _density(weight: Floats) -> tuple[float | None, str]:
     return float(np.log(values).sum(-1).mean()), ""
 
 
-def _findings(layers: Sequence[LayerSummary]) -> tuple[Finding, ...]:
+def _findings(layers: list[LayerSummary]) -> tuple[Finding, ...]:
     convolutions = [layer.name for layer in layers if layer.kind == "convolution"]
     if len(convolutions) < 4:
         return ()

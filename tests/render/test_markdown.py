@@ -72,10 +72,10 @@ def test_names_stay_readable_in_the_source():
 
 def test_head_findings_table_and_coverage():
     report = example_report(8)
-    text = to_markdown(report)
+    text = to_markdown(report, "4 findings in 8 layers: 1 serious")
     assert text.startswith("## infoflow: resnet20-12fca82f.th\n")
     assert "ResNet-20 (CIFAR) recognised" in text
-    assert "**4 findings**: 1 serious, 1 warning, 2 notes" in text
+    assert "\n**4 findings in 8 layers: 1 serious**\n" in text
     for finding in report.findings:
         assert escaped(finding.sentence) in text
         assert escaped(finding.advice) in text
@@ -114,8 +114,9 @@ def test_hostile_names_are_text():
 
 
 def test_nothing_found_and_nothing_there():
-    text = to_markdown(empty_report())
-    assert "**No findings**" in text
+    text = to_markdown(empty_report(), "nothing to report")
+    assert "\n**nothing to report**\n" in text
+    assert "**" not in to_markdown(empty_report())
     assert "###" not in text
     assert "### Findings" not in to_markdown(example_report(6, broken=False))
 

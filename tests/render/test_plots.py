@@ -95,7 +95,9 @@ def network(size: str) -> Report:
         "200": lambda: example_report(200, channels=4),
         "long names": lambda: example_report(
             20, channels=4,
-            names=[f"encoder.layers.encoder_layer_{i}.self_attention.in_proj" for i in range(20)],
+            names=tuple(
+                f"encoder.layers.encoder_layer_{i}.self_attention.in_proj" for i in range(20)
+            ),
         ),
         "hostile": hostile_report,
         "dead": lambda: dead(example_report(8, channels=4)),
@@ -335,7 +337,7 @@ def test_what_is_missing_is_skipped_and_said(tmp_path):
     paper = example_report(5, measures="paper", with_series=False)
     plots = to_plots(paper, tmp_path)
     assert [path.name for path in plots.written] == ["figure1.png"]
-    assert "log-volume: no layer has a log-volume together with its rank" in plots.skipped
+    assert "log-volume: no layer has a log-volume" in plots.skipped
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
@@ -360,14 +362,12 @@ def test_hostile_names_reach_neither_file_names_nor_markup(tmp_path):
         assert not [one for one in root.iter() if one.tag.endswith(("script", "}image src"))]
 
 
-@pytest.mark.parametrize(
-    "name", ["$x$", "$\\frac{$", "a_b^c", "层", "🧠", "\x1b[31m", "\ud800", ""]
-)
-def test_any_name_can_be_drawn(name):
-    report = example_report(4, channels=4, names=[name, "b", "c", "d"])
+@pytest.mark.parametrize("plot", PLOTS)
+def test_any_name_can_be_drawn(plot):
+    names = ("$x$", "last", "$\\frac{$", "a_b^c", "层", "🧠", "\x1b[31m", "\ud800", "", "fc")
+    report = example_report(len(names), channels=4, names=names)
     with module._style():
-        for draw in PLOTS.values():
-            draw(report)[0].draw_without_rendering()
+        PLOTS[plot](report)[0].draw_without_rendering()
 
 
 def test_names_without_a_picture_are_spelt_out():

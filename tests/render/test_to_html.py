@@ -21,13 +21,16 @@ from infoflow.render.html import colours
 from infoflow.render.html.heatmap import corner_map, similarity_map
 from infoflow.render.html.png import png
 from infoflow.render.html.svg import Scale, spanning
-from infoflow.render.html.words import visible
+from infoflow.render.text import printable
 from infoflow.render.to_html import to_html
 from infoflow.report import Coverage, Finding, LayerSummary, Measurement, Report, Series, Severity
-from tests.render import reports
-from tests.render.reports import HOSTILE_NAMES, MEASURES, empty_report, hostile_report
-
-example_report = cache(reports.example_report)
+from tests.render.reports import (
+    HOSTILE_NAMES,
+    MEASURES,
+    empty_report,
+    example_report,
+    hostile_report,
+)
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 RAW = {"style", "script"}
@@ -186,7 +189,7 @@ def test_every_layer_has_a_row_and_a_page(case: str) -> None:
     ids = {attributes.get("id") for _, attributes in parsed.elements}
     for index, layer in enumerate(report.layers):
         assert f"layer-{index + 1}" in ids
-        assert visible(layer.name) in parsed.text
+        assert printable(layer.name) in parsed.text
     rows = [a for tag, a in parsed.elements if tag == "tbody" and "data-kind" in a]
     assert len(rows) == len(report.layers)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from functools import cache
 
 import pytest
 from rich.cells import cell_len
@@ -12,10 +11,7 @@ from rich.console import Console
 
 from infoflow.render.text import number, percent, printable, shortened
 from infoflow.render.to_terminal import to_terminal
-from tests.render import reports
-from tests.render.reports import hostile_report
-
-example_report = cache(reports.example_report)
+from tests.render.reports import example_report, hostile_report
 
 
 def rendered(report, width=80, **options):

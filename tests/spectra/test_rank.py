@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from infoflow.operators.polyphase import PolyphaseKernel, convolution_kernel, dense_kernel
 from infoflow.spectra import Rank, generic_rank, log_volume_density, singular_spectrum
-from infoflow.spectra.rank import machine_epsilon, relative_tolerance
+from infoflow.spectra.rank import machine_epsilon
+from infoflow.spectra.tolerance import rank_tolerance
 
 Weight = np.ndarray[Any, Any]
 
@@ -235,8 +236,53 @@ def test_fresh_large_layers_are_full() -> None:
         )
         assert lost == 0
     longest = 4096
-    assert relative_tolerance(longest, longest, 2.0**-7) < 1 / (2 * longest)
-    assert relative_tolerance(64, 64, 2.0**-23) == 64 * 2.0**-23
+    assert rank_tolerance(longest, longest, 2.0**-7) == pytest.approx(1e-4 / longest, rel=1e-3)
+    assert rank_tolerance(64, 64, 2.0**-23) == 4 * 2.0**-23
+
+
+@pytest.mark.parametrize(("shape", "draws"), [((8, 9), 500), ((24, 200), 50)])
+def test_random_layers_in_coarse_types_are_not_called_deficient(
+    shape: tuple[int, int], draws: int
+) -> None:
+    """κ = ½ for every m < n would take 9 of 500 bfloat16 8 × 9 layers for deficient."""
+    for dtype in ("bfloat16", "float8_e4m3fn"):
+        lost = sum(
+            not rank_of(kernel_of(gaussian(*shape, seed=seed)), dtype=dtype).is_full
+            for seed in range(draws)
+        )
+        assert lost <= 1
+
+
+@pytest.mark.parametrize(("dtype", "shape"), [("bfloat16", (24, 200)), ("float16", (64, 1024))])
+def test_mixtures_rounded_to_a_coarse_type_are_found(dtype: str, shape: tuple[int, int]) -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    for seed in range(5):
+        weight = gaussian(*shape, seed=seed)
+        weight[9] = 0.3 * weight[1] - 0.7 * weight[2] + 0.11 * weight[4]
+        stored = weight.astype(getattr(ml_dtypes, dtype, None) or dtype)
+        rank = rank_of(kernel_of(stored), dtype=dtype)
+        assert rank.rank == shape[0] - 1
+        assert rank.dependent_rows == (1, 2, 4, 9)
+        assert rank.tolerance == 4 * machine_epsilon(dtype)
+
+
+def test_a_product_of_two_thin_factors_is_deficient() -> None:
+    for seed in range(2):
+        weight = gaussian(512, 8, seed=seed) @ gaussian(8, 512, seed=seed + 10)
+        rank = rank_of(kernel_of(weight))
+        assert rank.rank == 8
+        assert rank.gap is not None
+        assert rank.gap > 1e6
+
+
+def test_dead_channels_shape_the_tolerance() -> None:
+    """65 × 64 less a dead row is square: what is allowed for 65 × 64 would cry wolf."""
+    for seed in range(20):
+        weight = gaussian(65, 64, seed=seed)
+        weight[7] = 0
+        rank = rank_of(kernel_of(weight), dtype="bfloat16")
+        assert rank.is_full
+        assert rank.tolerance == pytest.approx(1e-4 / 64, rel=0.02)
 
 
 def test_copies_rounded_to_half_precision() -> None:
@@ -244,7 +290,9 @@ def test_copies_rounded_to_half_precision() -> None:
     weight[7] = (np.float32(1.7) * weight[3].astype(np.float32)).astype(np.float16)
     rank = rank_of(kernel_of(weight), dtype="float16")
     assert rank.duplicate_rows == ((3, 7),)
-    assert rank.rank == 23
+    # A nearly square layer in a coarse type: the copies are named, the rank cannot be told.
+    assert rank.rank == 24
+    assert "full rank cannot be told" in rank.sentence
 
 
 def test_a_spectrum_at_hand_certifies_full_rank_only() -> None:

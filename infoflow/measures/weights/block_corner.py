@@ -22,10 +22,12 @@ from infoflow.measures.weights.determinant import (
     LogDeterminant,
     log_determinant,
     name_indices,
+    of_layer,
     to_numpy,
-    tolerance_of,
 )
 from infoflow.report import MINUS_INFINITY, Measurement
+from infoflow.spectra.sides import SINGLE
+from infoflow.spectra.tolerance import machine_epsilon
 
 if TYPE_CHECKING:
     from infoflow.layers import Layer
@@ -68,7 +70,7 @@ def block_log_determinant(blocks: np.ndarray[Any, Any], dtype: str) -> LogDeterm
     groups, rows, columns = blocks.shape
     full = groups * min(rows, columns)
     if min(rows, columns) == 1:
-        return _of_vectors(blocks.reshape(groups, -1), tolerance_of(dtype))
+        return _of_vectors(blocks.reshape(groups, -1), machine_epsilon(dtype))
     parts = [log_determinant(block, dtype) for block in blocks]
     rank, tolerance = sum(part.rank for part in parts), parts[0].tolerance
     notes = [
@@ -84,10 +86,11 @@ def block_log_determinant(blocks: np.ndarray[Any, Any], dtype: str) -> LogDeterm
         if groups > 1:
             note = f"{MINUS_INFINITY}: rank {rank} of {full}; {note}"
         return LogDeterminant(None, rank, full, tolerance, note)
-    return LogDeterminant(sum(values), rank, full, tolerance, note)
+    least = min(part.least for part in parts)
+    return LogDeterminant(sum(values), rank, full, tolerance, note, least)
 
 
-def _of_vectors(vectors: np.ndarray[Any, Any], tolerance: float) -> LogDeterminant:
+def _of_vectors(vectors: np.ndarray[Any, Any], epsilon: float) -> LogDeterminant:
     """Σ log of norms, for groups of one row or one column (depthwise layers): all at once."""
     # Divided by the greatest entry first: squares of 1e-200 are zero.
     greatest = np.abs(vectors).max(axis=1)
@@ -100,14 +103,15 @@ def _of_vectors(vectors: np.ndarray[Any, Any], tolerance: float) -> LogDetermina
         )
         return LogDeterminant(None, rank, full, 0.0, note)
     norms = np.linalg.norm(vectors / greatest[:, None], axis=1)
-    small = np.flatnonzero(greatest < tolerance / 8 * greatest.max())
+    negligible = min(epsilon, SINGLE)
+    small = np.flatnonzero(greatest < negligible * greatest.max())
     note = (
-        f"groups {name_indices(small)} hardly count: below {tolerance / 8:.1e} of the largest"
+        f"groups {name_indices(small)} hardly count: below {negligible:.1e} of the largest"
         if small.size
         else ""
     )
     value = float((np.log(norms) + np.log(greatest)).sum())
-    return LogDeterminant(value, rank, full, tolerance, note)
+    return LogDeterminant(value, rank, full, 0.0, note, float(greatest.min() / greatest.max()))
 
 
 def _compute(subject: Subject) -> Iterator[Measurement]:
@@ -123,13 +127,13 @@ def _compute(subject: Subject) -> Iterator[Measurement]:
     )
     position = "its input" if layer.kind.startswith("transposed") else "its output"
     method = f"{shape}, a position of {position}; {layer.geometry_source} geometry"
-    whole = block_log_determinant(blocks, layer.dtype)
+    whole = of_layer(block_log_determinant(blocks, layer.dtype), subject)
     yield Measurement(
         layer.name, _BLOCK, "value", whole.value, _UNIT, method=method, note=whole.note
     )
     if rows != columns:
         k = min(rows, columns)
-        square = block_log_determinant(blocks[:, :k, :k], layer.dtype)
+        square = of_layer(block_log_determinant(blocks[:, :k, :k], layer.dtype), subject)
         method = (
             f"log|det| of the first {k} rows and columns (Theorem 3){per_group}: "
             "depends on the order of channels"

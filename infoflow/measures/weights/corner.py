@@ -137,7 +137,9 @@ def _c11(subject: Subject) -> Iterator[Measurement]:
     statistics = ("mean", "minimum", "q1", "median", "q3", "maximum", "whisker-low", "whisker-high")
     if not values.size:
         none = f"{MINUS_INFINITY}: c₁₁ is exactly zero in all {zeros:,} slices"
-        yield from (row(s, None, remark=none) for s in (*statistics, "standard-deviation"))
+        yield from (row(s, None, remark=none) for s in statistics)
+        lacking = f"no spread: c₁₁ is exactly zero in all {zeros:,} slices"
+        yield row("standard-deviation", None, remark=lacking)
         yield from (row(s, 0, "count") for s in ("outliers-low", "outliers-high"))
         return
     tukey = box(values)

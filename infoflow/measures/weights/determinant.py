@@ -11,12 +11,20 @@ card one matrix is factorised at a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from infoflow.operators.arrays import is_torch
+from infoflow.report import MINUS_INFINITY
+from infoflow.spectra.scaling import equilibrated
+from infoflow.spectra.sides import SINGLE
+from infoflow.spectra.tolerance import machine_epsilon, rank_tolerance
+
+if TYPE_CHECKING:
+    from infoflow.measures.weights.subject import Subject
 
 Array = Any
 
@@ -26,15 +34,22 @@ _SCIPY_FROM = 128
 _SUSPICIOUS = 1e-4
 """Least pivot over greatest below which the rank is looked into."""
 
-_PRECISIONS = {"float64": 2.0**-52, "complex128": 2.0**-52}
-"""Relative spacing of stored types finer than float32's."""
+_SMALL = 128
+"""Smaller side up to which a layer's rank is asked for always: it costs milliseconds there."""
+
+_NEAR = 30
+"""How near to the layer's tolerance pivots may come before its rank is asked for."""
+
+_EXTREME = 300
+"""Powers of two beyond which products of pivots' makings might leave the range of float64."""
 
 
 @dataclass(frozen=True)
 class LogDeterminant:
     """Logarithm of a volume. ``value`` is None where it is −∞ or of no meaning; ``note`` says why.
 
-    A finite value has a note where a row or column is so small that it hardly counts.
+    A finite value has a note where a row or column is so small that it hardly counts; ``least`` is
+    its least pivot over its greatest, 0 where they had to be looked into.
     """
 
     value: float | None
@@ -42,6 +57,7 @@ class LogDeterminant:
     full: int
     tolerance: float
     note: str = ""
+    least: float = 0.0
 
 
 def on_accelerator(array: Array) -> bool:
@@ -56,19 +72,11 @@ def to_numpy(array: Array) -> np.ndarray[Any, Any]:
     return np.asarray(array, dtype=np.float64)
 
 
-def tolerance_of(dtype: str) -> float:
-    """Least pivot, of a matrix of unit rows and columns, that is not rounding.
-
-    Eight spacings of the stored type. A linear combination of rows, rounded to that type, leaves
-    a pivot below one spacing; a random matrix of any size has its least pivot near one. Types
-    coarser than float32 count as float32: what they hold is exact there, and eight spacings
-    of theirs would hide honest pivots.
-    """
-    return 8 * _PRECISIONS.get(dtype, 2.0**-23)
-
-
 def log_determinant(matrix: Array, dtype: str) -> LogDeterminant:
     """log|det A| of a square matrix, ½ log det of the smaller Gram matrix of any other.
+
+    The rank is that of pivots above ``rank_tolerance``, the matrix scaled as for a layer's rank.
+    A pivot is at least the smallest singular value: rank lost here is lost there too.
 
     Args:
         matrix: (rows, columns), of any real type; a memory map is read, not written.
@@ -78,23 +86,65 @@ def log_determinant(matrix: Array, dtype: str) -> LogDeterminant:
         The value; None where a row or column is zero or the rank is lost at the tolerance.
     """
     full = min(matrix.shape)
-    tolerance = tolerance_of(dtype)
+    power = _exponent(matrix)
+    if power:
+        matrix = np.ldexp(to_numpy(matrix), -power)
     pivots = _pivots(matrix)
-    least, greatest = pivots.min(), pivots.max()
+    least, greatest = float(pivots.min()), float(pivots.max())
     if least > _SUSPICIOUS * greatest:
-        return LogDeterminant(float(np.log(pivots).sum()), full, full, tolerance)
-    return _looked_into(to_numpy(matrix), tolerance)
+        tolerance = rank_tolerance(matrix.shape[0], matrix.shape[1], machine_epsilon(dtype))
+        value = float(np.log(pivots).sum()) + full * power * math.log(2)
+        return LogDeterminant(value, full, full, tolerance, "", least / greatest)
+    found = _looked_into(to_numpy(matrix), machine_epsilon(dtype))
+    if found.value is None:
+        return found
+    return replace(found, value=found.value + full * power * math.log(2))
 
 
-def _looked_into(matrix: np.ndarray[Any, Any], tolerance: float) -> LogDeterminant:
+def of_layer(found: LogDeterminant, subject: Subject) -> LogDeterminant:
+    """The part's log-determinant, but −∞ where the whole layer has lost rank.
+
+    A surrogate may not be finite where the exact log-volume is −∞, though a part of a matrix that
+    has lost rank to rounding can pass for a random matrix of its own, smaller shape. The layer's
+    rank is asked for where it costs little or the pivots come near its tolerance.
+    """
+    if found.value is None:
+        return found
+    if "rank" not in vars(subject) and min(subject.layer.weight.shape[:2]) > _SMALL:
+        shape = subject.layer.weight.shape
+        near = rank_tolerance(shape[0], shape[1], machine_epsilon(subject.layer.dtype))
+        if found.least > max(_SUSPICIOUS, min(_NEAR * near, 1.0)):
+            return found
+    rank = subject.rank
+    if rank.is_full:
+        return found
+    note = f"{MINUS_INFINITY}: the whole layer has lost rank: {rank.sentence}"
+    return LogDeterminant(None, found.rank, found.full, rank.tolerance, note)
+
+
+def _exponent(matrix: Array) -> int:
+    """Power of two of the largest magnitude where that is extreme, else 0."""
+    if on_accelerator(matrix):
+        largest = float(matrix.abs().max())
+    else:
+        largest = max(float(matrix.max()), -float(matrix.min()))
+    power = math.frexp(largest)[1]
+    return power if abs(power) > _EXTREME else 0
+
+
+def _looked_into(matrix: np.ndarray[Any, Any], epsilon: float) -> LogDeterminant:
     """The slow way for a matrix whose pivots differ much: scale it, then judge its rank."""
-    full = min(matrix.shape)
+    full, negligible = min(matrix.shape), min(epsilon, SINGLE)
     rows, columns = (np.abs(matrix).max(axis=axis) for axis in (1, 0))
     live_rows, live_columns = np.flatnonzero(rows), np.flatnonzero(columns)
     rank = min(live_rows.size, live_columns.size)
+    tolerance = rank_tolerance(live_rows.size, live_columns.size, epsilon)
     if rank:
-        scaled, _ = _scaled_rows(matrix[np.ix_(live_rows, live_columns)])
-        rank = int((_pivots(_scaled_rows(scaled.T)[0]) > tolerance).sum())
+        scaled = equilibrated(matrix[np.ix_(live_rows, live_columns)])
+        pivots = _qr_pivots(scaled)
+        greatest = float(np.linalg.norm(scaled, 2)) if rank <= _SMALL else float(pivots.max())
+        tolerance = rank_tolerance(live_rows.size, live_columns.size, epsilon, greatest)
+        rank = int((pivots > tolerance).sum())
     if rank < full:
         causes = [
             f"{size - live.size} of {size} {name} {'is' if size - live.size == 1 else 'are'} "
@@ -108,9 +158,9 @@ def _looked_into(matrix: np.ndarray[Any, Any], tolerance: float) -> LogDetermina
         causes.append(f"rank {rank} of {full} (pivot tolerance {tolerance:.1e})")
         return LogDeterminant(None, rank, full, tolerance, "−∞: " + "; ".join(causes))
     note = "; ".join(
-        f"{name} {name_indices(found)} hardly count: below {tolerance / 8:.1e} of the largest"
+        f"{name} {name_indices(found)} hardly count: below {negligible:.1e} of the largest"
         for name, sizes in (("rows", rows), ("columns", columns))
-        if (found := np.flatnonzero(sizes < tolerance / 8 * sizes.max())).size
+        if (found := np.flatnonzero(sizes < negligible * sizes.max())).size
     )
     # A volume does not see the scale of its edges: taken out, they cannot drown each other.
     edges, log_scale = _scaled_rows(matrix if matrix.shape[0] == full else matrix.T)
@@ -140,7 +190,11 @@ def _pivots(matrix: Array) -> np.ndarray[Any, Any]:
         return _torch_pivots(matrix.double() if rows >= columns else matrix.double().T)
     if rows == columns and rows >= _SCIPY_FROM:
         return _lu_pivots(matrix)
-    tall = to_numpy(matrix if rows >= columns else matrix.T)
+    return _qr_pivots(to_numpy(matrix))
+
+
+def _qr_pivots(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
     pivots: np.ndarray[Any, Any] = np.abs(np.diagonal(np.linalg.qr(tall, mode="r")))
     return pivots
 

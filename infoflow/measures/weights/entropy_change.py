@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from infoflow.measures.measure import Measure
 from infoflow.measures.weights import block_corner, corner
-from infoflow.measures.weights.determinant import LogDeterminant, log_determinant
+from infoflow.measures.weights.determinant import LogDeterminant, log_determinant, of_layer
 from infoflow.report import Measurement
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ def square_log_determinant(weight: Any, dtype: str) -> LogDeterminant:
 
 
 def logdet(subject: Subject) -> LogDeterminant:
-    """The subject's log|det W_sq|, computed once."""
+    """The subject's log|det W_sq|, computed once; −∞ where the whole layer has lost rank."""
     memory = vars(subject)
     if "logdet" not in memory:
-        memory["logdet"] = square_log_determinant(subject.layer.weight, subject.layer.dtype)
-    found: LogDeterminant = memory["logdet"]
-    return found
+        found = square_log_determinant(subject.layer.weight, subject.layer.dtype)
+        memory["logdet"] = of_layer(found, subject)
+    known: LogDeterminant = memory["logdet"]
+    return known
 
 
 def _logdet(subject: Subject) -> Iterator[Measurement]:

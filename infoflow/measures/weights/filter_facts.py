@@ -41,12 +41,14 @@ class FilterFacts:
             (groups, filters, directions). Proportional filters have equal rows.
         dead: Filters whose every weight is exactly zero, as output channels.
         dead_inputs: Input channels whose every weight is exactly zero.
+        largest_of_input: Largest magnitude of each input channel, (groups, channels).
     """
 
     norms: Floats
     sketch: Floats
     dead: tuple[int, ...]
     dead_inputs: tuple[int, ...]
+    largest_of_input: Floats
 
 
 def filter_array(layer: Layer) -> Array:
@@ -90,7 +92,8 @@ def filter_facts(layer: Layer) -> FilterFacts:
         projected = xp.abs(unit @ directions)
         length = xp.where(length == 0, xp.ones_like(length), length)
         sketch[group, part] = on_host(projected / length[:, :, None])
-    return FilterFacts(norms, sketch, _indices(norms == 0), _indices(largest_of_input == 0))
+    dead, dead_inputs = _indices(norms == 0), _indices(largest_of_input == 0)
+    return FilterFacts(norms, sketch, dead, dead_inputs, largest_of_input)
 
 
 def facts_of(subject: Subject) -> FilterFacts:
@@ -131,5 +134,13 @@ def _indices(mask: np.ndarray[Any, Any]) -> tuple[int, ...]:
 
 def negligible(facts: FilterFacts, epsilon: float) -> tuple[int, ...]:
     """Filters that are not zero but shorter than ε times the longest filter."""
-    longest = float(facts.norms.max(initial=0.0))
-    return _indices((facts.norms > 0) & (facts.norms < epsilon * longest))
+    return _indices(_small(facts.norms, epsilon))
+
+
+def negligible_inputs(facts: FilterFacts, epsilon: float) -> tuple[int, ...]:
+    """Input channels that are read, but only with weights below ε times the largest weight."""
+    return _indices(_small(facts.largest_of_input, epsilon))
+
+
+def _small(sizes: Floats, epsilon: float) -> np.ndarray[Any, Any]:
+    return np.asarray((sizes > 0) & (sizes < epsilon * float(sizes.max(initial=0.0))))

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from infoflow.measures.measure import Measure
 from infoflow.measures.weights.filter_copies import copies, copy_tolerance
-from infoflow.measures.weights.filter_facts import facts_of, filter_array, negligible
+from infoflow.measures.weights.filter_facts import (
+    facts_of,
+    filter_array,
+    negligible,
+    negligible_inputs,
+)
 from infoflow.measures.weights.filter_outliers import SMALLEST, outliers
 from infoflow.measures.weights.filter_pictures import filter_norms, filter_similarity
 from infoflow.report import Measurement
@@ -44,13 +49,17 @@ def negligible_filters(subject: Subject) -> Iterator[Measurement]:
     """Output filters whose norm is not zero but below ε times the largest norm of the layer.
 
     ε is the stored type's, and float32's for narrower ones, whose numbers have exponents of
-    their own; beside the longest filter such a one is rounding.
+    their own; beside the longest filter such a one is rounding. Statistic ``negligible-inputs``:
+    input channels (of every group) whose largest weight is above 0 and below ε of the layer's.
     """
     facts = facts_of(subject)
     epsilon = _fine(subject)
-    found = negligible(facts, epsilon)
+    name, found, inputs = "filters.negligible", negligible(facts, epsilon), facts.largest_of_input
     method = f"norm above 0 and below {epsilon:.3g} of the largest norm"
-    yield _count(subject, "filters.negligible", found, facts.norms.size, method)
+    yield _count(subject, name, found, facts.norms.size, method)
+    found = negligible_inputs(facts, epsilon)
+    method = f"input channels whose largest weight is above 0, below {epsilon:.3g} of the layer's"
+    yield _count(subject, name, found, inputs.size, method, statistic="negligible-inputs")
 
 
 def duplicate(subject: Subject) -> Iterator[Measurement]:
@@ -195,7 +204,7 @@ NEGLIGIBLE = Measure(
     needs="weights",
     kinds=_KINDS,
     group="default",
-    summary="output filters whose norm is rounding beside the largest",
+    summary="output filters, and input channels, whose weights are rounding beside the largest",
     source="infoflow",
     compute=negligible_filters,
 )

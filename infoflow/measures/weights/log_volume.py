@@ -129,11 +129,14 @@ def circular_rows(subject: Subject) -> Iterator[Measurement]:
         note = f"{MINUS_INFINITY}: {subject.rank.sentence}"
         yield Measurement(layer.name, name, "value", None, "nats", method=method, note=note)
         return
-    value = circular_log_volume(subject.kernel, subject.rank, geometry.input_size)
-    note = f"{MINUS_INFINITY}: a frequency of this grid is exactly singular"
-    if value is not None:
+    found = circular_log_volume(subject.kernel, subject.rank, geometry.input_size)
+    note = (
+        f"{MINUS_INFINITY}: singular at {found.singular} of the {found.frequencies} frequencies of "
+        f"this grid (tolerance {subject.rank.tolerance:.2g})"
+    )
+    if found.value is not None:
         note = _circular_note(subject, geometry.input_size, geometry.padding_mode)
-    yield Measurement(layer.name, name, "value", value, "nats", method=method, note=note)
+    yield Measurement(layer.name, name, "value", found.value, "nats", method=method, note=note)
 
 
 def _circular_note(subject: Subject, size: tuple[int, ...], padding_mode: str) -> str:

@@ -1,8 +1,9 @@
 """How far a layer is from a random one: scores against its random twin, and the twin's figures.
 
-The twin is a layer of the same shape with independent weights, of the family that a fresh
-network of the recognised architecture draws from (else Gaussian), with the layer's own standard
-deviation. A score says how far the layer is from random, not how good it is.
+The twin is a layer of the same shape with independent weights of the layer's own standard
+deviation. Its family is the one that a fresh network of the recognised architecture draws from;
+where that is unknown, uniform for weights that are bounded like a uniform draw's, else Gaussian.
+A score says how far the layer is from random, not how good it is.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from infoflow.measures.weights.twin_volumes import (
     density_twin,
     log_determinant_twin,
     log_volume_twin,
+    own_scale_shift,
 )
 from infoflow.report import Measurement
 
@@ -43,19 +44,28 @@ def _log_volume(subject: Subject) -> Iterator[Measurement]:
     layer, own, name = subject.layer, twin(subject), "random-twin.log-volume"
     shape = layer.weight.shape
     unit = "nats" if layer.kind == "dense" else "nats per position"
-    expected = log_volume_twin(*shape) if layer.kind == "dense" and not own.note else None
-    if own.note or (layer.kind == "dense" and expected is None):
-        note = own.note or "no random twin: a single weight"
+    if own.note:
+        yield Measurement(layer.name, name, "expected-mean", None, unit, note=own.note)
+        return
+    if layer.kind != "dense":
+        yield _density(layer, own, name, unit)
+        return
+    expected = log_volume_twin(*shape)
+    if expected is None:
+        note = (
+            "no random twin: a single weight"
+            if math.prod(shape) == 1
+            else "no random twin: the log-volume of a single row or column is the logarithm of "
+            "its norm, whatever the weights"
+        )
         yield Measurement(layer.name, name, "expected-mean", None, unit, note=note)
-    elif expected is not None:
+    else:
         mean = min(shape) * own.log_scale + expected.mean
         method = own.method + ("" if own.family == "normal" else "; Gaussian closed form")
         yield Measurement(layer.name, name, "expected-mean", mean, unit, method=method)
         yield Measurement(
             layer.name, name, "expected-standard-deviation", expected.spread, unit, method=method
         )
-    else:
-        yield _density(layer, own, name, unit)
 
 
 def _density(layer: Layer, own: Twin, name: str, unit: str) -> Measurement:
@@ -70,9 +80,8 @@ def _density(layer: Layer, own: Twin, name: str, unit: str) -> Measurement:
     )
     rank = groups * min(shape[0] // groups, shape[1] * places)
     method = f"{own.method}; {rule}, Gaussian closed form; {layer.geometry_source} geometry"
-    return Measurement(
-        layer.name, name, "expected-mean", value + rank * own.log_scale, unit, method=method
-    )
+    mean = value + rank * (own.log_scale + own_scale_shift(math.prod(shape)))
+    return Measurement(layer.name, name, "expected-mean", mean, unit, method=method)
 
 
 MEASURES = (

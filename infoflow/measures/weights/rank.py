@@ -13,10 +13,10 @@ def rank(subject: Subject) -> Iterator[Measurement]:
     """Generic rank of the symbol (methods.md §0, §2.4), with tolerance and gap.
 
     ``value`` of ``full`` = groups · min(C_out/groups, columns), columns being the input channels
-    of a group times the stride's non-empty phases. ``tolerance`` is the share of the largest
-    singular value, after rows and columns are scaled to unit norm, that counts as zero; ``gap``
-    the ratio of the last singular value kept to the first one that is not. The note names
-    channels that are zero, negligible, copies or mixtures of others.
+    of a group times the stride's non-empty phases. ``tolerance`` is the singular value, after
+    rows and columns are scaled to unit norm, that counts as zero; ``gap`` the ratio of the last
+    singular value kept to the first one that is not. The note names channels that are zero,
+    negligible, copies or mixtures of others, and says where full rank cannot be told.
     """
     found, name = subject.rank, subject.layer.name
     where = f"{found.frequencies} random frequencies" if subject.kernel.axes else "one matrix"
@@ -31,7 +31,8 @@ def rank(subject: Subject) -> Iterator[Measurement]:
         "tolerance",
         found.tolerance,
         "ratio",
-        method="min(max(m, n)·ε, 10⁻³/max(m, n)) of the largest, ε of the stored type",
+        method="a singular value of the scaled matrix: max(4ε, n·2⁻⁵²·σ_max), ε of the stored "
+        "type, less for nearly square shapes, of which random ones come close to zero",
     )
     note = ""
     if found.gap is None:

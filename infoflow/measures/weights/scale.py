@@ -53,6 +53,18 @@ def _norm(block: np.ndarray[Any, Any]) -> float:
     return largest * math.sqrt(float(np.dot(values, values)))
 
 
+def largest_magnitude(weight: Array) -> float:
+    """Largest |w| over all numbers of a finite weight, without a copy of the whole."""
+    if not isinstance(weight, np.ndarray):
+        xp = namespace(weight)
+        return float(xp.max(xp.abs(weight)))
+    flat = weight.ravel(order="K")
+    return max(
+        float(np.max(np.abs(flat[start : start + _BLOCK].astype(np.float64))))
+        for start in range(0, flat.size, _BLOCK)
+    )
+
+
 def fan_in(layer: Layer) -> float:
     """How many numbers of the input each output sums, on average over positions.
 
@@ -82,24 +94,25 @@ def weight_scale(subject: Subject) -> Iterator[Measurement]:
 
 
 def signal_gain(subject: Subject) -> Iterator[Measurement]:
-    """Change of the log standard deviation of a signal that has no preferred direction.
+    """Change of the log root mean square of a signal that has no preferred direction.
 
-    ½·log(½ · fan_in · mean w²) in nats: what the linear map and a ReLU before it do to the
-    root mean square of pre-activations of mean zero (He et al. 2015, eq. 10). Zero for He's
-    initialisation; −½ log 6 = −0.896 for torch's default, whose variance is 1/(3·fan_in). It
-    is exact in expectation for independent weights; a trained layer that is aligned with its
-    signal passes more.
+    ½·log(fan_in · mean w²) in nats: what the linear map alone does. No activation is assumed: one
+    that contracts (tanh, ReLU, GELU) only loses more, a ReLU ½ log 2 = 0.347 (He et al. 2015,
+    eq. 10). Zero for LeCun's initialisation and for square orthogonal weights, 0.347 for He's;
+    −½ log 3 = −0.549 for torch's default, whose variance is 1/(3·fan_in). It is exact in
+    expectation for independent weights; a trained layer that is aligned with its signal passes
+    more.
     """
     layer = subject.layer
     rms = root_mean_square(layer.weight)
-    method = "½·log(½·fan_in·mean w²): a signal without preferred direction, a ReLU a layer"
+    method = "½·log(fan_in·mean w²): a signal without preferred direction, no activation"
     if rms == 0:
         note = f"{MINUS_INFINITY}: every weight is exactly zero"
         yield Measurement(
             layer.name, "signal-gain", "value", None, "nats", method=method, note=note
         )
         return
-    gain = math.log(rms) + 0.5 * math.log(0.5 * fan_in(layer))
+    gain = math.log(rms) + 0.5 * math.log(fan_in(layer))
     yield Measurement(layer.name, "signal-gain", "value", gain, "nats", method=method)
 
 
@@ -117,13 +130,13 @@ WEIGHT_SCALE = Measure(
 
 SIGNAL_GAIN = Measure(
     name="signal-gain",
-    symbol="signal gain",
+    symbol="linear gain",
     unit="nats",
     needs="weights",
     kinds=_KINDS,
     group="default",
-    summary="how a layer and a ReLU scale a signal without preferred direction",
-    source="He et al. 2015 (Delving deep into rectifiers), eq. 10; LBE §4",
+    summary="how the linear map alone scales a signal without preferred direction",
+    source="He et al. 2015 (Delving deep into rectifiers), eq. 7",
     compute=signal_gain,
 )
 

@@ -90,6 +90,9 @@ def stable_rank_rows(subject: Subject) -> Iterator[Measurement]:
     """Σ σ² / σ_max², a position."""
     value = None if _is_zero(subject) else stable_rank(subject.spectrum)
     note = NOTHING if value is None else ""
+    if value is not None and not subject.spectrum.exact:
+        bound = "this an upper bound" if subject.spectrum.resolved else "this an estimate"
+        note = f"a grid sees a sample of the frequencies: σ_max is a lower bound, {bound}"
     yield _row(subject, "stable-rank", value, "count", method="Σσ²/σ_max²", note=note)
 
 
@@ -97,6 +100,8 @@ def effective_rank_rows(subject: Subject) -> Iterator[Measurement]:
     """Roy & Vetterli's effective rank, a position."""
     value = None if _is_zero(subject) else effective_rank(subject.spectrum)
     note = NOTHING if value is None else ""
+    if value is not None and not subject.spectrum.exact:
+        note = "a grid sees a sample of the frequencies: an estimate, no bound"
     yield _row(
         subject, "effective-rank", value, "count", method="exp of the entropy of σ/Σσ", note=note
     )

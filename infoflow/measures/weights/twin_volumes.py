@@ -2,7 +2,8 @@
 
 Everything is for independent weights of mean zero, scaled to the layer's own root mean square s.
 Own scale takes away: by Basu's theorem log|det| − k log s is independent of s, so of each
-cumulant of log|det| the same cumulant of k log s is subtracted.
+cumulant of log|det| the same cumulant of k log s is subtracted. A layer of rank one has nothing
+left to vary: its log-volume is the logarithm of its norm, s√N.
 """
 
 from __future__ import annotations
@@ -63,17 +64,28 @@ def log_volume_twin(rows: int, columns: int) -> DeterminantTwin | None:
     """½ log det of the smaller Gram matrix of a dense layer: ψ((d − i)/2), i < k, in the sums.
 
     For the Gaussian; the uniform differs by at most 0.3 nats (it has no closed form).
+
+    Returns:
+        None for a single row or column (or weight): its log-volume, log s + ½ log N, is fixed by
+        its own scale, so that there is no distribution.
     """
     k, d = sorted((rows, columns))
-    return _chi_twin(np.arange(d - k + 1, d + 1), rows * columns, 0.0) if d > 1 else None
+    return _chi_twin(np.arange(d - k + 1, d + 1), rows * columns, 0.0) if k > 1 else None
+
+
+def own_scale_shift(weights: int) -> float:
+    """−E log s of so many Gaussian weights of variance one: −½ (ψ(N/2) + log(2/N)) ≈ 1/(2N).
+
+    What a log-volume of rank r gains, r times, by being given at the layer's own scale.
+    """
+    return -0.5 * (float(digamma(np.array([weights / 2]))[0]) + math.log(2 / weights))
 
 
 def _chi_twin(freedoms: np.ndarray[Any, Any], weights: int, kurtosis: float) -> DeterminantTwin:
     """Of Σ log χ_j over the given degrees of freedom, less k log s of so many weights."""
     k, half = freedoms.size, np.array([weights / 2])
     x = freedoms / 2
-    mean = 0.5 * float((digamma(x) + math.log(2)).sum())
-    mean -= k / 2 * (math.log(2 / weights) + float(digamma(half)[0]))
+    mean = 0.5 * float((digamma(x) + math.log(2)).sum()) + k * own_scale_shift(weights)
     variance = float(trigamma(x).sum()) / 4 - k**2 / 4 * float(trigamma(half)[0])
     third = float(tetragamma(x).sum()) / 8 - k**3 / 8 * float(tetragamma(half)[0])
     if kurtosis:
@@ -85,7 +97,10 @@ def _chi_twin(freedoms: np.ndarray[Any, Any], weights: int, kurtosis: float) -> 
 def density_twin(
     shape: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], groups: int
 ) -> tuple[float, str]:
-    """Expected log-volume density a position of a convolution of unit weights, and by what rule.
+    """Expected log-volume density a position of a convolution, and by what rule.
+
+    For independent weights of variance one: at the layer's own scale it is higher by its rank
+    times `own_scale_shift`.
 
     The polyphase symbol at a frequency is C_out × (C_in·phases), the columns of a phase with
     variance τ = its number of taps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from markupsafe import Markup
 
@@ -190,7 +190,10 @@ def _curve(places: Sequence[tuple[float, float]]) -> Markup:
 def _skyline(tops: Sequence[float], start: float, stop: float, y: Scale) -> Markup:
     """Bars side by side as one area, in units of a bar and of a pixel: short to write."""
     floor = y(0.0)
-    outline = "".join(f"V{round(floor - y(top))}h1" for top in tops)
+    heights = [round(floor - y(top)) for top in tops]
+    runs = [(height, len(list(equal))) for height, equal in groupby(heights)]
+    rises = (here[0] - last[0] for last, here in pairwise([(0, 0), *runs]))
+    outline = "".join(f"v{rise}h{many}" for rise, (_, many) in zip(rises, runs, strict=True))
     wide = (stop - start) / len(tops)
     turn = f"translate({point(start)} {point(floor)}) scale({wide:.4f} -1)"
     return tag("path", d=f"M0 0{outline}V0z", class_="bars", transform=turn)
@@ -234,4 +237,4 @@ def _text(words: str, x: float, y: float, anchor: str | None = None) -> Markup:
 
 def _frame(parts: Sequence[Markup], label: str) -> Markup:
     return tag("svg", join(parts), class_="small", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img",
-               aria_label=label.partition(";")[0])  # fmt: skip
+               aria_label=label.partition(";")[0].partition(" (")[0])  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from infoflow.render.html.facts import Facts
 from infoflow.render.html.words import figure, fixed
+from infoflow.render.view import Facts
 from infoflow.report import Measurement
 
 

@@ -134,12 +134,14 @@ def _draw(
         )
     scale = max(1, SIDE // max(rows, columns))
     name, colours = stops
+    shown = [*ramp(colours, shades), MISSING]
+    palette = (shown, None) if triangle is None else ([*shown, MISSING], shades + 1)
     missing = sum(value is None for value in values)
     return HeatMap(
         title=title,
         axes=axes,
         map=name,
-        address=address(png(lines, [*ramp(colours, shades), MISSING, MISSING], shades + 1)),
+        address=address(png(lines, *palette)),
         width=columns * scale,
         height=rows * scale,
         low=labels[0],

@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from infoflow.render.html.charts import Chart, histogram, norms, sparkline, spectrum
 from infoflow.render.html.columns import Cell, Column
-from infoflow.render.html.facts import Facts
 from infoflow.render.html.glossary import Glossary, clauses
 from infoflow.render.html.heatmap import COARSE, FINE, HeatMap, corner_map, similarity_map
-from infoflow.render.html.words import THIN, figure, fixed, plural, shown, title
+from infoflow.render.html.words import THIN, counted, figure, fixed, shown, title
 from infoflow.render.text import shape_text
+from infoflow.render.view import Facts, most_serious
 from infoflow.report import Finding, LayerSummary, Measurement
 
 MAPS_UP_TO = 150
@@ -89,10 +89,7 @@ def with_maps(layers: Sequence[Facts]) -> set[int]:
     """Which layers get heat maps: all, or in a long network those that findings name."""
     drawn = [facts for facts in layers if {"c11", "filter-similarity"} & facts.series.keys()]
     if len(drawn) > MAPS_UP_TO:
-        order = {"serious": 0, "warning": 1, "note": 2}
-        named = [facts for facts in drawn if facts.findings]
-        named.sort(key=lambda facts: min(order[finding.severity] for finding in facts.findings))
-        drawn = named[:MAPS_UP_TO]
+        drawn = most_serious(drawn)[:MAPS_UP_TO]
     return {facts.index for facts in drawn}
 
 
@@ -112,8 +109,8 @@ def entries(
         measure: [] if measure in empty else _clauses(found, glossary.methods[measure])
         for measure, found in grouped.items()
     }
-    counted = Counter(clause for said in beyond.values() for clause in said)
-    shared = [clause for clause, count in counted.items() if count > 1]
+    uses = Counter(clause for said in beyond.values() for clause in said)
+    shared = [clause for clause, count in uses.items() if count > 1]
     marks = {clause: str(place + 1) for place, clause in enumerate(shared)}
     told = tuple(
         _entry(measure, found, beyond[measure], marks, glossary)
@@ -156,7 +153,6 @@ def _page(facts: Facts, columns: Sequence[Column], glossary: Glossary, shades: i
         else None,
     ]
     told, nothing, footnotes = entries(facts.rows.values(), glossary)
-    severities = {str(finding.severity) for finding in facts.findings}
     return LayerPage(
         anchor=facts.anchor,
         index=facts.index,
@@ -167,7 +163,7 @@ def _page(facts: Facts, columns: Sequence[Column], glossary: Glossary, shades: i
         assumed=layer.geometry if layer.geometry.startswith("assumed") else "",
         cells=tuple(column.cell(facts) for column in columns),
         spark=sparkline(series["c11.histogram"]) if "c11.histogram" in series else Markup(""),
-        severity=next((s for s in ("serious", "warning", "note") if s in severities), ""),
+        severity=facts.severity or "",
         facts=tuple(_facts(layer)),
         note=layer.note,
         findings=facts.findings,
@@ -243,5 +239,5 @@ def _note(note: str, statistics: Sequence[str], total: int) -> str:
     if total == 1 or len(statistics) == total:
         return note
     if len(statistics) > 3:
-        return f"{plural(len(statistics), 'statistic')}: {note}"
+        return f"{counted(len(statistics), 'statistic')}: {note}"
     return f"{', '.join(statistics)}: {note}"

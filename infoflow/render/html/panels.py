@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from infoflow.render.html.facts import Facts
 from infoflow.render.html.marks import dash, diamond, drop, hatched, mark_size, run, triangle
 from infoflow.render.html.svg import Scale, join, point, spanning, tag, tick_text
 from infoflow.render.html.words import THIN
+from infoflow.render.view import Facts
 
 DOT = 1.5
 """Outliers closer than this many pixels are one dot."""
@@ -82,25 +82,20 @@ def volume_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
     places: list[tuple[float, float] | None] = []
     legend: dict[str, str] = {"dot": "exact log-volume a channel"}
     for index, facts in enumerate(layers):
-        middle, full = x(index + 0.5), facts.full_rank
-        twin = facts.value("random-twin.log-volume", "expected-mean")
+        middle = x(index + 0.5)
+        twin = facts.a_channel(facts.row("random-twin.log-volume", "expected-mean"))
         if twin is not None:
-            marks.append(dash(x, index, y(twin / full)))
+            marks.append(dash(x, index, y(twin)))
             legend["twin"] = "random twin: middle half, mean"
-        bound = _bound(facts)
+        bound = facts.a_channel(facts.bound)
         if bound is not None:
-            marks.append(triangle(middle, y(bound / full), mark_size(x)))
+            marks.append(triangle(middle, y(bound), mark_size(x)))
             legend["triangle"] = "its lower bound, block c₁₁ or log|det|"
-        row = facts.volume
-        if row is None:
-            places.append(None)
-        elif row.value is None:
-            if row.is_minus_infinity:
-                marks.append(hatched(x, index, top, bottom))
-                legend["hatch-volume"] = "rank lost: log-volume −∞"
-            places.append(None)
-        else:
-            places.append((middle, y(row.value / full)))
+        volume = facts.a_channel(facts.volume)
+        places.append(None if volume is None else (middle, y(volume)))
+        if facts.volume and facts.volume.is_minus_infinity:
+            marks.append(hatched(x, index, top, bottom))
+            legend["hatch-volume"] = "rank lost: log-volume −∞"
     dots = run(places, "pt", mark_size(x))
     return Panel(
         "log-volume a channel, nats", top, bottom, y, tuple(y.ticks(5)), tick_text,
@@ -159,16 +154,8 @@ def _box_range(facts: Facts) -> list[float]:
 
 
 def _volume_range(facts: Facts) -> list[float]:
-    full = facts.full_rank
-    row = facts.volume
-    ends = [row.value if row else None, facts.value("random-twin.log-volume", "expected-mean")]
-    ends.append(_bound(facts))
-    return [end / full for end in ends if end is not None]
-
-
-def _bound(facts: Facts) -> float | None:
-    row = facts.row("entropy-change.block-c11") or facts.row("entropy-change.logdet")
-    return row.value if row else None
+    rows = (facts.volume, facts.bound, facts.row("random-twin.log-volume", "expected-mean"))
+    return [end for row in rows if (end := facts.a_channel(row)) is not None]
 
 
 def _twin(facts: Facts, x: Scale, y: Scale, index: int) -> Markup:
@@ -226,6 +213,12 @@ def _outliers(facts: Facts, middle: float, y: Scale) -> Markup:
     places = sorted({round(y(value) / DOT) for value in held})
     if not places:
         return Markup("")
-    first = f"M{point(middle)} {point(places[0] * DOT)}h0"
-    steps = (point((here - last) * DOT) for last, here in pairwise(places))
-    return tag("path", d=first + "".join(f"m0 {step}h0" for step in steps), class_="outlier")
+    # Neighbouring dots touch: a run of them is one line with round ends.
+    breaks = [place for place, (a, b) in enumerate(pairwise(places), 1) if b > a + 1]
+    path, down = f"M{point(middle)} 0", 0
+    for start, stop in pairwise([0, *breaks, len(places)]):
+        first, last = places[start], places[stop - 1]
+        path += f"m0 {point((first - down) * DOT)}"
+        path += f"v{point((last - first) * DOT)}" if last > first else "h0"
+        down = last
+    return tag("path", d=path, class_="outlier")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from infoflow.render.html.facts import Facts
 from infoflow.render.html.panels import (
     Panel,
     corner_panel,
@@ -17,6 +16,7 @@ from infoflow.render.html.panels import (
 )
 from infoflow.render.html.svg import Scale, join, point, tag, tooltip
 from infoflow.render.html.words import fixed, shown, title
+from infoflow.render.view import Facts
 from infoflow.report import Measurement
 
 AXIS = 58

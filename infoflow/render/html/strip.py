@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from infoflow.render.html.facts import Facts
-from infoflow.render.html.words import THIN, figure, fixed, plural
+from infoflow.render.html.words import THIN, counted, figure, fixed
 from infoflow.render.text import percent
-from infoflow.report import Report
+from infoflow.render.view import Facts
+from infoflow.report import Finding, Report
 
-FAR = 4.0
-"""Standard errors from the twin that count as far: one layer in 16,000 by chance."""
+FAR = "far-from-random"
+"""The rule whose finding says which layers are far from their random twin, and from where on."""
 
 WANTED = 5
 
@@ -77,7 +77,7 @@ def _corner(_: Report, layers: Sequence[Facts]) -> Figure | None:
             slices += max(count, 1.0)
     if not slices:
         return None
-    more = f"{plural(int(slices), 'slice')}"
+    more = f"{counted(int(slices), 'slice')}"
     if zeros:
         more += f"; {fixed(zeros, 0)} more are zero (−∞) and left out"
     return Figure(
@@ -91,11 +91,12 @@ def _volume(_: Report, layers: Sequence[Facts]) -> Figure | None:
         ("log-volume.density", "mean exact log-volume a channel of a convolution"),
         ("log-volume", "mean exact log-volume a unit of a dense layer"),
     ):
-        rows = [(row, facts) for facts in layers if (row := facts.row(measure))]
-        finite = [row.value / facts.full_rank for row, facts in rows if row.value is not None]
+        rows = [(facts, row) for facts in layers if (row := facts.row(measure))]
+        shares = [facts.a_channel(row) for facts, row in rows]
+        finite = [share for share in shares if share is not None]
         if finite:
-            more = plural(len(finite), "layer")
-            left = sum(row.is_minus_infinity for row, _ in rows)
+            more = counted(len(finite), "layer")
+            left = sum(row.is_minus_infinity for _, row in rows)
             more += f"; {left} more at −∞ left out" if left else ""
             mean = sum(finite) / len(finite)
             return Figure(fixed(mean, 2), "nats", words, more, "read-volume")
@@ -114,26 +115,37 @@ def _infinite(_: Report, layers: Sequence[Facts]) -> Figure | None:
     return Figure(str(lost), f"of {len(rows)}", words, "", "read-infinity", lost > 0)
 
 
-def _twin(_: Report, layers: Sequence[Facts]) -> Figure | None:
-    scores = [z for facts in layers if (z := facts.value("random-twin.z-mean")) is not None]
-    if not scores:
+def far_limit(report: Report) -> float | None:
+    """Standard errors from which on a layer counts as far from random, if a finding says so."""
+    limits = [abs(one.threshold) for one in _far(report) if one.threshold is not None]
+    return min(limits, default=None)
+
+
+def _far(report: Report) -> list[Finding]:
+    return [finding for finding in report.findings if finding.rule == FAR]
+
+
+def _twin(report: Report, layers: Sequence[Facts]) -> Figure | None:
+    far = {name for finding in _far(report) for name in finding.layers}
+    if not far:
         return None
-    far = sum(abs(z) > FAR for z in scores)
+    scored = sum(any(name.startswith("random-twin.z-") for name, _ in one.rows) for one in layers)
+    limit = far_limit(report)
+    more = "" if limit is None else f"beyond ±{limit:.1f} standard errors"
     words = "layers are far from their random twin"
-    more = f"more than {FAR:.0f} standard errors in the mean"
-    return Figure(str(far), f"of {len(scores)}", words, more, "read-twin")
+    return Figure(str(len(far)), f"of {max(scored, len(far))}", words, more, "read-twin")
 
 
 def _dense(_: Report, layers: Sequence[Facts]) -> Figure | None:
     changes = [
-        value / facts.full_rank
+        change
         for facts in layers
-        if (value := facts.value("entropy-change.logdet")) is not None
+        if (change := facts.a_channel(facts.row("entropy-change.logdet"))) is not None
     ]
     if not changes:
         return None
     mean = sum(changes) / len(changes)
-    more = plural(len(changes), "dense layer")
+    more = counted(len(changes), "dense layer")
     return Figure(figure(mean, 3), "nats", "mean log|det| a unit of dense layers", more, "read-c11")
 
 

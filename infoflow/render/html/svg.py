@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from infoflow.render.html.words import figure, raised, visible
+from infoflow.render.html.words import figure
+from infoflow.render.text import printable, raised
 
 
 def tag(name: str, content: str = "", **attributes: object) -> Markup:
@@ -31,7 +32,7 @@ def tag(name: str, content: str = "", **attributes: object) -> Markup:
 
 def tooltip(lines: Iterable[str]) -> Markup:
     """A title, one fact a line, shown where the pointer rests."""
-    return Markup("<title>{}</title>").format(Markup("\n").join(map(visible, lines)))
+    return Markup("<title>{}</title>").format(Markup("\n").join(map(printable, lines)))
 
 
 def join(parts: Iterable[str]) -> Markup:
@@ -107,8 +108,8 @@ def _round_step(rough: float) -> float:
 def _attribute(value: object) -> str:
     if isinstance(value, float):
         return point(value)
-    return str(escape(visible(str(value))))
+    return str(escape(printable(str(value))))
 
 
 def _text(content: str) -> Markup:
-    return content if isinstance(content, Markup) else escape(visible(content))
+    return content if isinstance(content, Markup) else escape(printable(content))

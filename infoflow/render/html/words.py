@@ -3,34 +3,12 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 
-from infoflow.render.text import shortened
+from infoflow.render.text import plural, printable, raised, shortened
 from infoflow.report import Measurement
 
 THIN = "\u202f"
 """A thin space at which no line breaks."""
-
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def visible(text: str) -> str:
-    r"""The text with every character that is a command, or cannot be seen, as its escape.
-
-    Markup is not escaped here: the templates and ``svg.tag`` do.
-
-    >>> visible("a\x1b[31m\u202eb")
-    'a\\x1b[31m\\u202eb'
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        char.encode("unicode_escape", "surrogatepass").decode()
-        if unicodedata.category(char) in _HIDDEN
-        else char
-        for char in text
-    )
 
 
 def title(name: str, width: int = 0) -> str:
@@ -39,7 +17,7 @@ def title(name: str, width: int = 0) -> str:
     >>> title(" "), title("layer1.0.conv1", 9)
     ('(blank)', 'laye…onv1')
     """
-    shown = visible(name)
+    shown = printable(name)
     if not shown.strip():
         return "(blank)" if shown else "(no name)"
     return shortened(shown, width) if width else shown
@@ -76,11 +54,6 @@ def figure(value: float, digits: int = 4) -> str:
     return text.rstrip("0") if decimals and round(value, decimals) == value else text
 
 
-def raised(exponent: int) -> str:
-    """An exponent in superscript."""
-    return str(exponent).translate(_SUPERSCRIPT)
-
-
 def shown(row: Measurement) -> str:
     """What a row says: its number in its unit's way, −∞, or a dash where there is none.
 
@@ -96,10 +69,10 @@ def shown(row: Measurement) -> str:
     return figure(row.value)
 
 
-def plural(count: int, one: str, many: str = "") -> str:
+def counted(count: int, one: str, many: str = "") -> str:
     """A count with its noun.
 
-    >>> plural(1, "layer"), plural(3, "layer"), plural(0, "copy", "copies")
+    >>> counted(1, "layer"), counted(3, "layer"), counted(0, "copy", "copies")
     ('1\u202flayer', '3\u202flayers', '0\u202fcopies')
     """
-    return f"{fixed(count, 0)}{THIN}{one if count == 1 else many or one + 's'}"
+    return f"{fixed(count, 0)}{THIN}{plural(count, one, many)}"

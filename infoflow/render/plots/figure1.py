@@ -22,7 +22,6 @@ from infoflow.render.plots.sheet import (
     TWIN_LIGHT,
     WIDE,
     NothingToDraw,
-    counted,
     file_name,
     flagged,
     hatch_layers,
@@ -32,6 +31,8 @@ from infoflow.render.plots.sheet import (
     sheet,
     spanned,
 )
+from infoflow.render.text import counted
+from infoflow.render.view import Facts, gather
 from infoflow.report import Report
 
 MEASURE = "entropy-change.c11"
@@ -56,25 +57,26 @@ class Box:
 
 def draw(report: Report) -> list[Figure]:
     """One page: trained on the left, expected of random weights on the right."""
-    names = [
-        layer.name for layer in report.layers if report.rows(layer=layer.name, measure=MEASURE)
+    layers = [
+        facts
+        for facts in gather(report)[0]
+        if facts.row(MEASURE, "count") or facts.row(MEASURE, "mean")
     ]
-    names = list(dict.fromkeys(names))
-    if not names:
+    names = [facts.layer.name for facts in layers]
+    if not layers:
         raise NothingToDraw("no layer has filter slices (log|c₁₁| is defined for convolutions)")
-    places = list(enumerate(names))
-    trained = [box for place, name in places if (box := _trained(report, name, place))]
-    twins = [box for place, name in places if (box := _twin(report, name, place))]
-    infinite = [place for place, name in enumerate(names) if _is_infinite(report, name)]
+    trained = [box for place, facts in enumerate(layers) if (box := _trained(facts, place))]
+    twins = [box for place, facts in enumerate(layers) if (box := _twin(facts, place))]
+    infinite = [place for place, facts in enumerate(layers) if facts.all_zero]
     if not trained and not twins and not infinite:
         raise NothingToDraw("no layer has statistics of log|c₁₁|")
-    figure = sheet(WIDE, 88, _caption(report, names, twins, infinite))
+    figure = sheet(WIDE, 88, _caption(report, layers, twins))
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     _boxes(left, trained, TRAINED, TRAINED_LIGHT, len(names))
     _boxes(right, twins, TWIN, TWIN_LIGHT, len(names))
     hatch_layers(left, infinite, "every c₁₁ is zero: −∞")
     mark_flagged(left, names, flagged(report))
-    _initialisation(right, report, names)
+    _initialisation(right, layers)
     left.set_title("trained", color=TRAINED, fontweight="bold")
     right.set_title("random twin, expected", color=TWIN, fontweight="bold")
     for axes in (left, right):
@@ -89,22 +91,11 @@ def draw(report: Report) -> list[Figure]:
     return [figure]
 
 
-def _value(report: Report, name: str, measure: str, statistic: str) -> float | None:
-    row = report.row(name, measure, statistic)
-    return None if row is None else row.value
-
-
-def _is_infinite(report: Report, name: str) -> bool:
-    row = report.row(name, MEASURE, "mean")
-    return row is not None and row.is_minus_infinity
-
-
-def _trained(report: Report, name: str, place: int) -> Box | None:
+def _trained(facts: Facts, place: int) -> Box | None:
     def value(*statistics: str) -> float | None:
-        found = (_value(report, name, MEASURE, statistic) for statistic in statistics)
+        found = (facts.value(MEASURE, statistic) for statistic in statistics)
         return next((number for number in found if number is not None), None)
 
-    series = [s for s in report.series if s.layer == name and s.name == "c11.outliers"]
     box = _box(
         place,
         (
@@ -116,13 +107,14 @@ def _trained(report: Report, name: str, place: int) -> Box | None:
             value("mean"),
         ),
     )
-    far = tuple(number for one in series for number in one.values if number is not None)
+    series = facts.series.get("c11.outliers")
+    far = tuple(number for number in series.values if number is not None) if series else ()
     return box and replace(box, outliers=far)
 
 
-def _twin(report: Report, name: str, place: int) -> Box | None:
+def _twin(facts: Facts, place: int) -> Box | None:
     def value(statistic: str) -> float | None:
-        return _value(report, name, TWIN_MEASURE, f"expected-{statistic}")
+        return facts.value(TWIN_MEASURE, f"expected-{statistic}")
 
     q1, q3 = value("q1"), value("q3")
     if q1 is None or q3 is None:
@@ -177,12 +169,12 @@ def _boxes(axes: Axes, boxes: Sequence[Box], dark: str, light: str, count: int) 
     )  # fmt: skip
 
 
-def _initialisation(axes: Axes, report: Report, names: Sequence[str]) -> None:
+def _initialisation(axes: Axes, layers: Sequence[Facts]) -> None:
     """Where the mean stood before training, if the architecture's own initialisation is known."""
     known = {
         place: mean
-        for place, name in enumerate(names)
-        if (mean := _value(report, name, TWIN_MEASURE, "initialisation-mean")) is not None
+        for place, facts in enumerate(layers)
+        if (mean := facts.value(TWIN_MEASURE, "initialisation-mean")) is not None
     }
     if known:
         axes.plot(
@@ -207,12 +199,10 @@ def _legend(figure: Figure, left: Axes, right: Axes) -> None:
     figure.legend(handles=handles, loc="outside upper center", ncols=6)
 
 
-def _caption(
-    report: Report, names: Sequence[str], twins: Sequence[Box], infinite: Sequence[int]
-) -> str:
-    counts = [n for name in names if (n := _value(report, name, MEASURE, "count"))]
+def _caption(report: Report, layers: Sequence[Facts], twins: Sequence[Box]) -> str:
+    counts = [n for facts in layers if (n := facts.value(MEASURE, "count"))]
     slices = f"n = {spanned(counts)} slices a layer" if counts else ""
-    zeros = [n for name in names if (n := _value(report, name, MEASURE, "zeros"))]
+    zeros = [n for facts in layers if (n := facts.value(MEASURE, "zeros"))]
     # "Gaussian twin (why) of the layer's own standard deviation 0.041": the end differs a layer.
     families = {
         row.method.partition(" of the layer")[0]
@@ -222,8 +212,8 @@ def _caption(
     family = families.pop() if len(families) == 1 else "twin of each layer's own family"
     shares = [
         share
-        for name in names
-        if (share := _value(report, name, TWIN_MEASURE, "expected-outlier-share")) is not None
+        for facts in layers
+        if (share := facts.value(TWIN_MEASURE, "expected-outlier-share")) is not None
     ]
     dense = sum(layer.kind == "dense" for layer in report.layers)
     return sentences(

@@ -16,7 +16,6 @@ from infoflow.render.plots.sheet import (
     TWIN_LIGHT,
     WIDE,
     NothingToDraw,
-    counted,
     file_name,
     flagged,
     hatch_layers,
@@ -25,7 +24,9 @@ from infoflow.render.plots.sheet import (
     sentences,
     sheet,
 )
-from infoflow.report import LayerSummary, Measurement, Report
+from infoflow.render.text import counted
+from infoflow.render.view import Facts, gather
+from infoflow.report import Report
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class _Point:
 
 def draw(report: Report) -> list[Figure]:
     """One page: the profile of all layers with a log-volume."""
-    points = [point for layer in report.layers if (point := _point(report, layer)) is not None]
+    points = [point for facts in gather(report)[0] if (point := _point(facts)) is not None]
     if not points:
-        raise NothingToDraw("no layer has a log-volume together with its rank")
+        raise NothingToDraw("no layer has a log-volume")
     names = [point.name for point in points]
     figure = sheet(WIDE, 84, _caption(report, points))
     axes = figure.subplots()
@@ -64,42 +65,23 @@ def draw(report: Report) -> list[Figure]:
     return [figure]
 
 
-def _point(report: Report, layer: LayerSummary) -> _Point | None:
-    def row(*measures: str, statistic: str = "value") -> Measurement | None:
-        found = (report.row(layer.name, measure, statistic) for measure in measures)
-        return next((one for one in found if one is not None), None)
-
-    full = row("rank", statistic="full")
-    volume = row("log-volume.density", "log-volume")
-    if volume is None or full is None or not full.value:
+def _point(facts: Facts) -> _Point | None:
+    volume = facts.volume
+    if volume is None:
         return None
-    channels = full.value
-    rank = row("rank")
-
-    def a_channel(one: Measurement | None, share: float = channels) -> float | None:
-        return None if one is None or one.value is None or not share else one.value / share
-
-    bounds = (volume.low, volume.high)
-    error = (
-        (bounds[1] - bounds[0]) / 2 / channels
-        if bounds[0] is not None and bounds[1] is not None
-        else 0.0
-    )
+    width = 0.0 if volume.low is None or volume.high is None else volume.high - volume.low
+    rank, over = facts.value("rank"), facts.volume_over_rank
+    over_rank = over.value / rank if rank and over and over.value is not None else None
     twin = "random-twin.log-volume"
     return _Point(
-        name=layer.name,
-        density=a_channel(volume),
-        error=error,
-        over_rank=a_channel(
-            row("log-volume.density.over-rank", "log-volume.over-rank"),
-            (rank.value if rank else None) or 0.0,
-        )
-        if volume.value is None
-        else None,
+        name=facts.layer.name,
+        density=facts.a_channel(volume),
+        error=width / 2 / facts.full_rank,
+        over_rank=over_rank if volume.value is None else None,
         infinite=volume.is_minus_infinity,
-        surrogate=a_channel(row("entropy-change.block-c11", "entropy-change.logdet")),
-        twin=a_channel(row(twin, statistic="expected-mean")),
-        twin_spread=a_channel(row(twin, statistic="expected-standard-deviation")) or 0.0,
+        surrogate=facts.a_channel(facts.bound),
+        twin=facts.a_channel(facts.row(twin, "expected-mean")),
+        twin_spread=facts.a_channel(facts.row(twin, "expected-standard-deviation")) or 0.0,
     )
 
 
@@ -173,15 +155,14 @@ def _caption(report: Report, points: Sequence[_Point]) -> str:
         for row in report.rows(measure="log-volume.density", statistic="value")
         if row.method
     }
+    drawn = {point.name for point in points}
     left_out = [
         layer
         for layer in report.layers
-        if layer.kind != "normalisation" and layer.name not in {point.name for point in points}
+        if layer.kind != "normalisation" and layer.name not in drawn
     ]
     assumed = sum(
-        layer.geometry.startswith("assumed")
-        for layer in report.layers
-        if layer.name in {point.name for point in points}
+        layer.geometry.startswith("assumed") for layer in report.layers if layer.name in drawn
     )
     return sentences(
         (

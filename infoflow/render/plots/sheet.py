@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from infoflow.render.text import printable, shortened
+from infoflow.render.text import base_name, printable, shortened
 from infoflow.report import Report, Severity
 
 # Okabe and Ito's palette: one colour for one thing in every plot.
@@ -72,13 +72,8 @@ def sentences(parts: Iterable[str]) -> str:
 
 def file_name(report: Report) -> str:
     """The name of the analysed file and what it was recognised as, to begin a caption."""
-    name = shortened(printable(report.source.rstrip("/").rpartition("/")[2]), 60)
+    name = shortened(printable(base_name(report)), 60)
     return f"{name} ({printable(report.architecture)})" if report.architecture else name
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 layer``, ``2 layers``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def spanned(numbers: Sequence[float]) -> str:

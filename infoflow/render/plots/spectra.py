@@ -13,18 +13,17 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from infoflow.render.plots.sheet import (
     WIDE,
     NothingToDraw,
-    counted,
     file_name,
     label,
     sentences,
     sheet,
     spanned,
 )
+from infoflow.render.text import counted, raised
 from infoflow.report import Report, Series
 
 FLOOR = 1e-8
 """Shares of the largest singular value below this are rounding, and left off the axis."""
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def draw(report: Report) -> list[Figure]:
@@ -85,8 +84,8 @@ def _power(value: float, place: int | None) -> str:
     mantissa, _, exponent = f"{value:.0e}".partition("e")
     if int(exponent) in (-1, 0, 1):
         return f"{value:g}"
-    raised = f"10{str(int(exponent)).translate(_RAISED)}"
-    return raised if mantissa == "1" else f"{mantissa}·{raised}"
+    power = f"10{raised(int(exponent))}"
+    return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
 def _caption(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from infoflow.render.html.facts import Facts
-from infoflow.render.html.words import figure, fixed, plural, title
-from infoflow.render.text import percent, shape_text
-from infoflow.report import Finding, Report, Severity, Status, TensorRecord
+from infoflow.render.html.words import figure, fixed, title
+from infoflow.render.text import and_more, percent, shape_text
+from infoflow.render.view import Facts, by_severity
+from infoflow.report import Finding, Report, Status, TensorRecord
 
 LINKS = 12
 """Layers of a finding that are named at once; the rest unfolds."""
@@ -21,7 +21,8 @@ class FindingView:
     finding: Finding
     figures: str
     links: tuple[tuple[str, str, str], ...]
-    more: tuple[tuple[str, str, str], ...]
+    rest: tuple[tuple[str, str, str], ...]
+    more: str
 
 
 @dataclass(frozen=True)
@@ -41,35 +42,17 @@ def finding_views(report: Report, layers: Sequence[Facts]) -> list[FindingView]:
     places: dict[str, str] = {}
     for facts in layers:
         places.setdefault(facts.layer.name, facts.anchor)
-    order = list(Severity)
     views = []
-    for finding in sorted(report.findings, key=lambda finding: order.index(finding.severity)):
+    for finding in by_severity(report.findings):
         links = tuple(
             (places.get(name, ""), title(name, 40), title(name))
             for name in dict.fromkeys(finding.layers)
         )
-        views.append(FindingView(finding, _figures(finding), links[:LINKS], links[LINKS:]))
+        rest = links[LINKS:]
+        views.append(
+            FindingView(finding, _figures(finding), links[:LINKS], rest, and_more(len(rest)))
+        )
     return views
-
-
-def sum_up(findings: Iterable[Finding]) -> str:
-    """One line that counts the findings by severity.
-
-    >>> sum_up([])
-    'No rule fired.'
-    """
-    counts = dict.fromkeys(Severity, 0)
-    for finding in findings:
-        counts[finding.severity] += 1
-    words = {
-        Severity.SERIOUS: ("serious finding", "serious findings"),
-        Severity.WARNING: ("warning", "warnings"),
-        Severity.NOTE: ("note", "notes"),
-    }
-    parts = [plural(count, *words[severity]) for severity, count in counts.items() if count]
-    if not parts:
-        return "No rule fired."
-    return (" and ".join([", ".join(parts[:-1]), parts[-1]]) if parts[1:] else parts[0]) + "."
 
 
 def left_out(report: Report) -> list[LeftOut]:

@@ -1,0 +1,52 @@
+"""Formats of a single file, which may also be a shard or lie in a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infoflow.checkpoints import pytorch_legacy, pytorch_zip, safetensors
+from infoflow.checkpoints.contents import Contents, Format
+from infoflow.checkpoints.faults import ReadError, quoted
+from infoflow.checkpoints.foreign import what_it_is
+from infoflow.checkpoints.source import head
+
+SINGLE_FILES: tuple[Format, ...] = (
+    Format(
+        pytorch_zip.NAME,
+        "torch.save since PyTorch 1.6 (.pt .pth .bin .ckpt)",
+        True,
+        pytorch_zip.sniff,
+        pytorch_zip.open,
+    ),
+    Format(
+        pytorch_legacy.NAME,
+        "torch.save before PyTorch 1.6 (.pt .pth .th .pth.tar)",
+        False,
+        pytorch_legacy.sniff,
+        pytorch_legacy.open,
+    ),
+    Format(
+        safetensors.NAME,
+        "safetensors files (.safetensors)",
+        True,
+        safetensors.sniff,
+        safetensors.open,
+    ),
+)
+"""In the order in which they are tried."""
+
+
+def open_one(path: Path, trust_pickle: bool) -> Contents:
+    """Opens a single file of whatever format; its failures name it.
+
+    Raises:
+        ReadError: for a file that is not a checkpoint.
+    """
+    try:
+        beginning = head(path)
+        for kind in SINGLE_FILES:
+            if kind.sniff(beginning, path):
+                return kind.open(path, trust_pickle)
+        raise ReadError(what_it_is(beginning))
+    except ReadError as fault:
+        raise type(fault)(f"{quoted(path.name)} {fault}") from None

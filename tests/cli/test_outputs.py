@@ -1,0 +1,76 @@
+"""Writing outputs: one table of forms, everything rendered before the first file is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import pytest
+
+from infoflow.cli.analyze import analyze
+from infoflow.cli.outputs import Format, Outputs
+from infoflow.errors import OutputError
+from infoflow.findings import summary
+from infoflow.render import RENDERERS, to_plots
+from tests.render.reports import empty_report, example_report
+
+
+def outputs(**given):
+    fields = {field.name: None for field in dataclasses.fields(Outputs)}
+    return Outputs(**fields | {"format": Format.png} | given)
+
+
+def report():
+    return example_report(5, measures="paper", with_series=False)
+
+
+def test_every_form_has_an_option_and_a_field():
+    fields = {field.name for field in dataclasses.fields(Outputs)}
+    assert set(RENDERERS) <= fields & set(inspect.signature(analyze).parameters)
+
+
+def test_a_folder_holds_every_form(tmp_path, capsys):
+    outputs(out=tmp_path / "new").write([report()], quiet=False)
+    endings = {renderer.ending for renderer in RENDERERS.values()}
+    found = {path.name for path in (tmp_path / "new").iterdir()}
+    assert found == {f"report.{ending}" for ending in endings} | {"plots"}
+    assert [path.name for path in (tmp_path / "new" / "plots").iterdir()] == ["figure1.png"]
+    said = capsys.readouterr()
+    assert said.err.endswith("new/report.json, .csv, .md, .html and plots/\n")
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("found", [report(), empty_report()])
+def test_texts_hold_the_summary_that_the_terminal_prints(tmp_path, found):
+    outputs(html=str(tmp_path / "x.html"), markdown=str(tmp_path / "x.md")).write(
+        [found], quiet=True
+    )
+    words = summary(found)
+    assert f"**{words}**" in (tmp_path / "x.md").read_text("utf-8")
+    assert words[1:] + ". " in (tmp_path / "x.html").read_text("utf-8")
+
+
+def test_nothing_is_written_where_something_cannot_be_drawn(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OutputError("no ink")
+
+    monkeypatch.setattr(to_plots, "drawn", refuse)
+    with pytest.raises(OutputError, match="no ink"):
+        outputs(json=str(tmp_path / "x.json"), out=tmp_path / "all").write([report()], quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_where_one_file_cannot_be(tmp_path):
+    (tmp_path / "all" / "report.html").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"report\.html: cannot be written"):
+        outputs(json=str(tmp_path / "x.json"), out=tmp_path / "all").write([report()], quiet=True)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files == []
+
+
+def test_plots_say_what_is_not_drawn(tmp_path, capsys):
+    outputs(plots=tmp_path / "plots").write([report()], quiet=False)
+    said = capsys.readouterr().err
+    assert f"wrote 1 plots into {tmp_path / 'plots'}" not in said
+    assert f"wrote 1 plot into {tmp_path / 'plots'}" in said
+    assert "not drawn: log-volume: no layer has a log-volume\n" in said

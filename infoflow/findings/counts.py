@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from infoflow.findings.rule import is_all_zero, measured, number, several
@@ -60,7 +61,10 @@ def count_finding(
         counted = f"{value:,.0f} of {number(total(layer), noun)}"
         sentence = f"{layer.name}: {counted} {predicate[value != 1]}{which}."
     else:
-        listed = [f"{layer.name} ({value:,.0f} of {total(layer):,})" for layer, _, value in found]
+        listed = [
+            f"{layer.name} ({value:,.0f} of {total(layer):,}{_channels(row.note)})"
+            for layer, row, value in found
+        ]
         counted = number(sum(value for _, _, value in found), noun)
         sentence = f"{counted} in {len(found):,} layers {predicate[1]}: {several(listed)}."
     yield Finding(
@@ -73,3 +77,8 @@ def count_finding(
         sentence=sentence,
         advice=advice,
     )
+
+
+def _channels(note: str) -> str:
+    """The channels that a note names, without what it says of each in brackets."""
+    return ": " + re.sub(r" \([^()]*\)", "", note) if note else ""

@@ -41,10 +41,21 @@ def _sentence(found: list[tuple[str, str, float, float]]) -> str:
     name, note, rank, full = found[0]
     ranks = f"rank {rank:,.0f} of {full:,.0f}"
     if len(found) == 1:
-        why = note.removeprefix(f"rank {rank:.0f} of {full:.0f}").strip("; .")
+        why = _why(note, rank, full)
         return f"{name}: {ranks}{': ' if why else ''}{why}."
-    listed = [f"{name} ({rank:,.0f} of {full:,.0f})" for name, _, rank, full in found]
-    return f"{len(found):,} layers are below full rank: {several(listed)}."
+    listed = []
+    for name, note, rank, full in found:
+        why = _why(note, rank, full)
+        listed.append(f"{name} ({rank:,.0f} of {full:,.0f}{'; ' if why else ''}{why})")
+    return (
+        f"{len(found):,} layers are below full rank, beyond what dead channels explain: "
+        f"{several(listed)}."
+    )
+
+
+def _why(note: str, rank: float, full: float) -> str:
+    """What the rank's note says of the channels, without the rank itself."""
+    return note.removeprefix(f"rank {rank:.0f} of {full:.0f}").strip(":; .")
 
 
 def _explained(report: Report, layer: LayerSummary, rank: float, full: float) -> bool:

@@ -254,8 +254,8 @@ def test_layers_with_the_same_fault_share_a_finding() -> None:
     assert finding.layers == tuple(f"fc{i}" for i in range(7))
     assert finding.value == 7
     assert finding.sentence == (
-        "7 filters in 7 layers are exactly zero: fc0 (1 of 16), fc1 (1 of 16), fc2 (1 of 16), "
-        "fc3 (1 of 16) and 3 more."
+        "7 filters in 7 layers are exactly zero: fc0 (1 of 16: 0), fc1 (1 of 16: 1), "
+        "fc2 (1 of 16: 2), fc3 (1 of 16: 3) and 3 more."
     )
 
 

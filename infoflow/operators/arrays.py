@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from infoflow.layers import Array
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 
 def is_torch(array: Array) -> bool:
@@ -46,7 +49,7 @@ def as_numpy(array: Array) -> NDArray[Any]:
     return np.asarray(array)
 
 
-def log_abs_det(matrices: Array) -> Array:
+def log_abs_det(matrices: Num[Array, "*batch n n"]) -> Float[Array, "*batch"]:
     """log|det| of each matrix of a batch (…, n, n), by LU; −∞ for an exactly singular one.
 
     Never torch's batched LU on CPU: with more than one thread it returns wrong numbers from

@@ -25,6 +25,7 @@ import itertools
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ from numpy.typing import NDArray
 from infoflow.layers import Array
 from infoflow.operators.arrays import as_float64, namespace
 from infoflow.operators.frequencies import Frequencies
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 MODERATE = 100
 """Powers of two up to which a largest weight is left as it is: its squares are far from limits."""
@@ -161,7 +165,7 @@ class PolyphaseKernel:
             return tuple(input_size)
         return tuple(-(-n // s) for n, s in zip(input_size, self.stride, strict=True))
 
-    def symbol(self, frequencies: Frequencies) -> Array:
+    def symbol(self, frequencies: Frequencies) -> Num[Array, "f groups rows cols"]:
         """K̂(ω) at each frequency.
 
         Args:
@@ -193,7 +197,7 @@ class PolyphaseKernel:
         return offsets[:, list(self.axes)]
 
 
-def dense_kernel(weight: Array) -> PolyphaseKernel:
+def dense_kernel(weight: Float[Array, "out in"]) -> PolyphaseKernel:
     """A dense layer's (out, in) weight as a kernel without axes."""
     taps = as_float64(weight)
     return PolyphaseKernel(taps[None, None, ...], offsets=((),), phases=((),), stride=())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from infoflow.layers import Array
 from infoflow.operators.arrays import as_numpy, is_torch, log_abs_det, namespace
 from infoflow.operators.frequencies import Frequencies
 from infoflow.operators.polyphase import PolyphaseKernel
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 GRAM_LIMIT = 1e6
 """Largest condition number for which the Gram matrix, which squares it, is used."""
@@ -33,7 +37,7 @@ def route(kernel: PolyphaseKernel, condition: float | None) -> str:
     return "Gram" if condition is not None and condition < GRAM_LIMIT else "QR"
 
 
-def log_volumes(symbols: Array, way: str) -> Array:
+def log_volumes(symbols: Num[Array, "*batch m n"], way: str) -> Float[Array, "*batch"]:
     """Σ log σᵢ over all min(m, n) singular values of each matrix of (…, m, n).
 
     ``norm``: a single row or column. ``LU``: log|det|. ``Gram``: ½ log det of the smaller
@@ -57,7 +61,7 @@ def log_volumes(symbols: Array, way: str) -> Array:
     return 0.5 * log_abs_det(gram(symbols))
 
 
-def gram(symbols: Array) -> Array:
+def gram(symbols: Num[Array, "*batch m n"]) -> Num[Array, "*batch k k"]:
     """The smaller of A Aᴴ and Aᴴ A of each matrix."""
     adjoint = _adjoint(symbols)
     if symbols.shape[-2] <= symbols.shape[-1]:
@@ -65,7 +69,7 @@ def gram(symbols: Array) -> Array:
     return adjoint @ symbols
 
 
-def singular_values(symbols: Array) -> NDArray[np.float64]:
+def singular_values(symbols: Num[Array, "*batch m n"]) -> NDArray[np.float64]:
     """Singular values of each matrix, descending, as numpy (…, min(m, n)).
 
     From SVDs (values only). torch's batched ``svdvals`` is right on the CPU too.
@@ -75,7 +79,7 @@ def singular_values(symbols: Array) -> NDArray[np.float64]:
     return np.asarray(np.linalg.svd(symbols, compute_uv=False))
 
 
-def gram_singular_values(symbols: Array) -> NDArray[np.float64]:
+def gram_singular_values(symbols: Num[Array, "*batch m n"]) -> NDArray[np.float64]:
     """Singular values as roots of the Gram matrix's eigenvalues, descending.
 
     Several times quicker than an SVD on large matrices; right to κ²·1e-16 in the smallest. Values

@@ -74,7 +74,7 @@ def _explained(report: Report, layer: LayerSummary, rank: float, full: float) ->
 
 
 def _phases(layer: LayerSummary) -> int:
-    """How many positions of the finer grid meet in one of the coarser (methods.md §2.4)."""
+    """How many positions of the finer grid meet in one of the coarser."""
     if not layer.stride:
         return 1
     steps = layer.dilation or (1,) * len(layer.stride)

@@ -11,7 +11,7 @@ matrix at each coarse tap q,
     y[n] = Σ_q W_q · X[n + q],        W_q of shape C_out/g × (C_in/g · phases),
 
 block diagonal in the groups. Phases that no tap touches are dropped: they would be columns of
-zeros (methods.md §2.4). Its *symbol* is K̂(ω) = Σ_q W_q exp(i ω·q). True polyphase components
+zeros. Its *symbol* is K̂(ω) = Σ_q W_q exp(i ω·q). True polyphase components
 need no factor, unlike the aliasing of fine frequencies.
 
 A transposed convolution is the adjoint of the convolution with the same stored tensor, so it has
@@ -88,7 +88,7 @@ class PolyphaseKernel:
 
     @property
     def corner(self) -> Array:
-        """The symbol at z = 0, (groups, rows, cols): W₁₁ of methods.md §2.2.
+        """The symbol at z = 0, (groups, rows, cols): W₁₁, the completed operator's diagonal.
 
         Its columns are the taps with r·k < s, side by side, and zeros for the phases that no such
         tap reaches.

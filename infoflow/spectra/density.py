@@ -3,7 +3,7 @@
     density = (2π)^(−d) ∫ Σᵢ log σᵢ(K̂(θ)) dθ,
 
 the limit of the circular operator's log-volume a position as its input grows: a property of the
-kernel alone (methods.md §2.4). Estimated by means over randomly shifted n × … × n grids, each
+kernel alone. Estimated by means over randomly shifted n × … × n grids, each
 unbiased whatever n is.
 """
 

@@ -42,7 +42,7 @@ def log_volumes(symbols: Num[Array, "*batch m n"], way: str) -> Float[Array, "*b
 
     ``norm``: a single row or column. ``LU``: log|det|. ``Gram``: ½ log det of the smaller
     Hermitian Gram matrix. ``QR``: Σ log|r_ii|. Rank loss gives −∞ or rounding noise: settle the
-    rank first (methods.md §2.4).
+    rank first.
     """
     xp = namespace(symbols)
     if way == "norm":

@@ -295,7 +295,7 @@ def _shared(file: str, stride: Callable[[str], int]) -> Callable[[str], Subject]
 
 
 def test_trained_resnet20() -> None:
-    """Figures of methods.md §2.2 and §2.4, in nats a position."""
+    """Figures computed by other means, in nats a position."""
     subject = _shared(
         "resnet20-12fca82f.th",
         lambda name: 2 if name in {"layer2.0.conv1", "layer3.0.conv1"} else 1,

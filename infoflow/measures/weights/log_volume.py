@@ -1,4 +1,4 @@
-"""The exact log-volume of a layer: Σ log σᵢ, rank first (methods.md §1.3, §2.4)."""
+"""The exact log-volume of a layer: Σ log σᵢ, rank first."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def over_rank_rows(subject: Subject) -> Iterator[Measurement]:
 
 
 def scale_free_rows(subject: Subject) -> Iterator[Measurement]:
-    """Density − k·log(root mean square weight), k = groups · min(rows, columns) (methods.md §2.3).
+    """Density − k·log(root mean square weight), k = groups · min(rows, columns).
 
     Weight decay alone lowers a log-volume: c·W has k·log c more. This figure does not change.
     """

@@ -10,7 +10,7 @@ from infoflow.report import Measurement
 
 
 def rank(subject: Subject) -> Iterator[Measurement]:
-    """Generic rank of the symbol (methods.md §0, §2.4), with tolerance and gap.
+    """Generic rank of the symbol, with tolerance and gap.
 
     ``value`` of ``full`` = groups · min(C_out/groups, columns), columns being the input channels
     of a group times the stride's non-empty phases. ``tolerance`` is the singular value, after

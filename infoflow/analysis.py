@@ -19,7 +19,6 @@ from infoflow.findings import find
 from infoflow.layers import Layer, Plan, PlannedLayer, plan
 from infoflow.measures import choose
 from infoflow.measures.weights.subject import Subject
-from infoflow.measures.weights.zeros import count_non_finite
 from infoflow.report import Coverage, Measurement, Report, Series, Status, TensorRecord
 from infoflow.selection import select
 from infoflow.threads import threads_for
@@ -230,7 +229,7 @@ def measure_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Mea
     those that count such values.
     """
     layer = subject.layer
-    broken = count_non_finite(layer.weight)
+    broken = subject.non_finite
     note = f"not computed: the weight holds {broken:,} values that are NaN or infinite"
     for measure in measures:
         if layer.kind not in measure.kinds:
@@ -244,7 +243,7 @@ def measure_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Mea
 def series_of_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Series]:
     """Every series of the given measures for one layer, none for a weight that is not finite."""
     layer = subject.layer
-    if count_non_finite(layer.weight):
+    if subject.non_finite:
         return
     for measure in measures:
         if measure.series and layer.kind in measure.kinds:

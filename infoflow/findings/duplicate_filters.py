@@ -21,8 +21,8 @@ def duplicate_filters(report: Report) -> Iterator[Finding]:
             "repeats an earlier one up to a factor",
             "repeat an earlier one up to a factor",
         ),
-        advice="They add no direction to the layer's output: merge each into its original, and "
-        "check that the initialisation draws every filter afresh.",
+        advice="They add next to no direction to the layer's output: merge each into its "
+        "original, and check that the initialisation draws every filter afresh.",
     )
 
 

@@ -39,7 +39,7 @@ def score_limit(scores: int) -> float:
     """Limit of |z| for so many scores, at a family rate of 1 % (Bonferroni, two sides).
 
     The normal quantile up to 4, where the scores' tails are calibrated. Beyond, the tail is taken
-    to fall like exp(−3z), more slowly than any of the scores' does, so that the rate holds for
+    to fall like exp(−2.3z), more slowly than any of the scores' does, so that the rate holds for
     any number of layers.
     """
     rate = FAMILY_RATE / max(scores, 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -215,20 +214,18 @@ def test_cifar_resnet_at_a_size_that_is_none() -> None:
         resize(build("infoflow:cifar-resnet20"), (32,))
 
 
-def test_recognition_is_quick() -> None:
-    """Under 15 ms a file, the best of five: the machine may be busy."""
-    for name in (
-        "torchvision:efficientnet_v2_l",
-        "torchvision:resnet101",
-        "torchvision:densenet201",
-    ):
+def test_recognition_decodes_few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of over a hundred architectures, only those with the same names are decoded."""
+    decode, decoded = table.decode, []
+    monkeypatch.setattr(
+        table, "decode", lambda name, data: decoded.append(name) or decode(name, data)
+    )
+    for name in ("torchvision:efficientnet_v2_l", "torchvision:resnet101"):
         shapes = dict(table.read(name).architecture.shapes)
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            assert recognise(shapes) is not None
-            times.append(time.perf_counter() - start)
-        assert min(times) < 0.015, name
+        decoded.clear()
+        assert recognise(shapes) is not None
+        assert name in decoded
+        assert len(decoded) <= 8
 
 
 def test_nothing_here_imports_torch() -> None:

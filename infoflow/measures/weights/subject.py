@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from infoflow.layers import Array, Layer
+from infoflow.measures.weights.zeros import count_non_finite
 from infoflow.operators.arrays import as_float64
 from infoflow.operators.polyphase import PolyphaseKernel, convolution_kernel, dense_kernel
 from infoflow.spectra import (
@@ -46,6 +47,11 @@ class Subject:
         """A generator of its own for each layer and purpose, the same at every run."""
         key = zlib.crc32(f"{self.layer.name}\0{purpose}".encode())
         return np.random.default_rng([self.seed, key])
+
+    @cached_property
+    def non_finite(self) -> int:
+        """How many weights are NaN or infinite."""
+        return count_non_finite(self.layer.weight)
 
     @cached_property
     def weight(self) -> Array:

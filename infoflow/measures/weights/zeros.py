@@ -125,7 +125,7 @@ def non_finite(subject: Subject) -> Iterator[Measurement]:
     Of a normalisation: of its scales γ and of its running variances.
     """
     layer = subject.layer
-    count = count_non_finite(layer.weight)
+    count = subject.non_finite
     note = ""
     if layer.kind == "normalisation" and layer.normalisation is not None:
         variance = layer.normalisation.variance

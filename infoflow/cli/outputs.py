@@ -67,11 +67,15 @@ class Outputs:
         """Refuse what cannot work, before the work.
 
         Raises:
-            OutputError: Two outputs on standard output, one file for several reports, a folder
-                that is missing or a target that is one.
+            OutputError: Two outputs on standard output or in one file, one file for several
+                reports, a folder that is missing or a target that is one.
         """
         if list(self._texts.values()).count(STANDARD_OUTPUT) > 1:
             raise OutputError("Only one output can go to standard output (-).")
+        files = [Path(t).absolute() for t in self._texts.values() if t != STANDARD_OUTPUT]
+        twice = next((file for file in files if files.count(file) > 1), None)
+        if twice:
+            raise OutputError(f"{twice.name}: two outputs cannot go to one file.")
         several = [name for name in self._texts if not RENDERERS[name].several]
         if len(paths) > 1 and (several or self.plots):
             name = several[0] if several else "plots"

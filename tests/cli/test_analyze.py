@@ -117,6 +117,7 @@ def test_mistakes_end_in_one_sentence(run, small_file, tmp_path):
     mistake(run("analyze", small_file, "--html", tmp_path / "no" / "x.html"), "does not exist")
     mistake(run("analyze", small_file, "--html", tmp_path), "folder")
     mistake(run("analyze", small_file, "--json", "-", "--csv", "-"), "standard output")
+    mistake(run("analyze", small_file, "--json", "x", "--csv", "./x"), "one file")
     mistake(run("analyze", small_file, "--arch", "torchvison:vgg16"), "torchvison")
 
 

@@ -65,7 +65,7 @@ def run(places: Sequence[tuple[float, float] | None], mark: str, size: float) ->
     for place in places:
         if place is None:
             continue
-        if mark == "pt":
+        if mark in {"pt", "ring"}:
             drawn.append(tag("circle", class_=mark, cx=place[0], cy=place[1], r=size))
         else:
             side = 1.7 * size

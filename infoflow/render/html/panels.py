@@ -111,7 +111,7 @@ def rank_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
     legend: dict[str, str] = {}
     for measure, mark, words in (
         ("effective-rank", "sq", "effective rank, share of full"),
-        ("stable-rank", "pt", "stable rank, share of full"),
+        ("stable-rank", "ring", "stable rank, share of full"),
     ):
         places: list[tuple[float, float] | None] = []
         for index, facts in enumerate(layers):
@@ -121,7 +121,7 @@ def rank_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
             places.append((x(index + 0.5), y(share)) if held and share is not None else None)
         if any(places):
             drawn += run(places, mark, mark_size(x))
-            legend["dot" if mark == "pt" else "square"] = words
+            legend["ring" if mark == "ring" else "square"] = words
     if not drawn:
         return None
     return Panel(

@@ -29,6 +29,9 @@ def test_every_layer_and_finding_at_every_width(width):
     flat = " ".join(text.split())
     for finding in report.findings:
         assert " ".join(finding.sentence.split()) in flat
+        assert " ".join(finding.advice.split()) in flat
+    for words in ("3 findings", "of parameters analysed", "(--arch gives it)", "(95 %)"):
+        assert words in flat
     for layer in report.layers:
         if layer.kind != "normalisation":
             assert shortened(layer.name, 16) in text or layer.name in text

@@ -197,9 +197,10 @@ def open_network(
     planned = plan(checkpoint, architecture, input_size)
     if not planned.layers:
         kinds = sorted({record.reason for record in planned.records})
+        count = len(planned.records)
         raise CheckpointError(
-            f"{checkpoint.path}: nothing in it can be analysed; it holds {len(planned.records)} "
-            f"tensors ({'; '.join(kinds[:3]) or 'none at all'})."
+            f"{checkpoint.path}: nothing in it can be analysed; it holds {count} "
+            f"tensor{'' if count == 1 else 's'} ({'; '.join(kinds[:3]) or 'none at all'})."
         )
     return Opened(checkpoint, architecture, planned)
 

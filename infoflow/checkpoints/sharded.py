@@ -48,7 +48,9 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     files = sorted(set(places.values()), key=natural)
     missing = [file for file in files if not (path.parent / file).is_file()]
     if missing:
-        raise ReadError(f"{_shards(missing)} {listed(missing)} missing beside the index")
+        raise ReadError(
+            f"{_shards(missing)} {listed(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        )
     shards = {file: open_one(path.parent / file, trust_pickle) for file in files}
     kinds = sorted({shard.format for shard in shards.values()})
     root, notes = _joined(places, shards)

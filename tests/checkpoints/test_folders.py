@@ -84,7 +84,7 @@ def test_shards_of_pytorch_files(tmp_path: Path, new: bool) -> None:
 
 def test_a_missing_shard_is_named(sharded: Path) -> None:
     (sharded / "model-2.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"the shard 'model-2\.safetensors' missing"):
+    with pytest.raises(CheckpointError, match=r"the shard 'model-2\.safetensors' is missing"):
         open_checkpoint(sharded / INDEX)
 
 

@@ -130,7 +130,8 @@ def base_name(report: Report) -> str:
 
 def headline(report: Report) -> str:
     """One line: the file, its format, what it was recognised as, and how much was read."""
-    known = f"{report.architecture} recognised" if report.architecture else "architecture not known"
+    how = "as named" if report.settings.get("architecture", "").endswith("named") else "recognised"
+    known = f"{report.architecture} {how}" if report.architecture else "architecture not known"
     parts = [
         base_name(report),
         report.format,

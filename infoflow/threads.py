@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
 SMALL = 512
-"""Side of the largest matrices measured on one thread. On an idle machine threads pay from about
-256 on; on a busy one they cost ten times what they save."""
+"""Side of the largest matrices measured on one thread.
+
+Complex LU by OpenBLAS on two idle cores, time on two threads over time on one: 1.0 at 256, 0.67 at
+512, 0.63 at 768. On a busy machine the second thread made layers take ten times as long and more.
+"""
 
 
 @contextmanager

@@ -10,13 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from infoflow.architectures.architecture import (
-    Architecture,
-    Geometry,
-    Initialisation,
-    ParameterFacts,
-)
+from infoflow.architectures.architecture import Architecture
 from infoflow.checkpoints.natural import natural
+from infoflow.facts import Geometry, Initialisation, ParameterFacts
 from infoflow.names import facts_by_name, is_buffer, passive_reason, unsupported_reason
 from infoflow.report import LayerSummary, Status, TensorRecord
 
@@ -124,7 +120,7 @@ def plan(
             owners.setdefault((tensor.memory, tensor.shape), tensor.name) if tensor.memory else ""
         )
         shared = owner if owner != tensor.name else ""
-        facts = known.get(tensor.name)
+        facts = known.get(tensor.name) or tensor.facts
         if facts and facts.normalisation in known:
             facts = replace(facts, epsilon=known[facts.normalisation].epsilon)
         assumed = facts is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 
-from infoflow.architectures.architecture import ParameterFacts
+from infoflow.facts import ParameterFacts
 
 _FLOATS = re.compile(r"float|bfloat")
 _EMBEDDING = re.compile(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infoflow.architectures.architecture import Architecture, Geometry, ParameterFacts
+from infoflow.architectures.architecture import Architecture
+from infoflow.facts import Geometry, ParameterFacts
 from infoflow.layers import plan
 from infoflow.report import Status
 from tests.cases import gaussian, in_memory

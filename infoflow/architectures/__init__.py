@@ -11,14 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from infoflow.architectures import cifar_resnet, table
-from infoflow.architectures.architecture import (
-    Architecture,
-    Geometry,
-    Initialisation,
-    ParameterFacts,
-)
+from infoflow.architectures.architecture import Architecture
 from infoflow.architectures.spelling import modern, respelled
 from infoflow.errors import ArchitectureError, MissingDependencyError
+from infoflow.facts import Geometry, Initialisation, ParameterFacts
 
 if TYPE_CHECKING:
     from torch import nn

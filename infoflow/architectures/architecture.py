@@ -1,69 +1,11 @@
-"""What is known of a network beyond its tensors: geometry, order, initialisation."""
+"""What is known of a network beyond its tensors: facts by name, order, shapes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """How a convolution moves over its input.
-
-    Args:
-        stride: One number a spatial dimension.
-        padding: Zeros (or what ``padding_mode`` says) at *both* ends, one number a dimension.
-        dilation: One number a spatial dimension.
-        groups: Number of groups.
-        transposed: Whether it is a transposed convolution (torch stores (C_in, C_out/groups, …)).
-        padding_mode: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
-        output_padding: For transposed convolutions.
-        input_size: Spatial size of its input, None where unknown.
-    """
-
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]
-    dilation: tuple[int, ...]
-    groups: int = 1
-    transposed: bool = False
-    padding_mode: str = "zeros"
-    output_padding: tuple[int, ...] = ()
-    input_size: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Initialisation:
-    """How a fresh network of this architecture draws a weight.
-
-    ``family`` is ``normal`` (``scale``: standard deviation), ``uniform`` (``scale``: half-width
-    b of (−b, b)) or ``constant`` (``scale``: the value).
-    """
-
-    family: str
-    scale: float
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterFacts:
-    """What one weight tensor is, in its network.
-
-    Args:
-        kind: ``dense``, ``convolution``, ``normalisation``, ``attention`` (q, k and v packed
-            along the rows), ``embedding`` or ``other``.
-        geometry: Of a convolution.
-        normalisation: Name of the normalisation *weight* tensor whose module takes this layer's
-            output directly, as its only user; ``""`` where there is none.
-        epsilon: Of a normalisation.
-        initialisation: How it is drawn, None where unknown.
-        reason: For ``other``: what it is, in words (``class token``, ``layer scale``).
-    """
-
-    kind: str
-    geometry: Geometry | None = None
-    normalisation: str = ""
-    epsilon: float | None = None
-    initialisation: Initialisation | None = None
-    reason: str = ""
+from infoflow.facts import ParameterFacts
 
 
 @dataclass(frozen=True)

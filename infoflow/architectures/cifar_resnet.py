@@ -16,14 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from infoflow.architectures.architecture import (
-    Architecture,
-    Geometry,
-    Initialisation,
-    ParameterFacts,
-)
+from infoflow.architectures.architecture import Architecture
 from infoflow.architectures.fingerprint import Fingerprint, Shapes, compare, decide
 from infoflow.errors import ArchitectureError
+from infoflow.facts import Geometry, Initialisation, ParameterFacts
 
 PREFIX = "infoflow:cifar-resnet"
 WIDTHS = (16, 32, 64)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from infoflow.architectures.architecture import Initialisation
+from infoflow.facts import Initialisation
 
 FAR_CUT = 4.0
 """A normal cut at 4 standard deviations or beyond keeps its variance to 1.1e-3: called normal."""

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
-from infoflow.architectures.architecture import Architecture, Geometry, ParameterFacts
+from infoflow.architectures.architecture import Architecture
+from infoflow.facts import Geometry, ParameterFacts
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -20,8 +20,8 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from infoflow.architectures.architecture import Initialisation
 from infoflow.architectures.draws import CHANGES, FRESH, Draw, nearer_cut
+from infoflow.facts import Initialisation
 
 _aten = torch.ops.aten
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from infoflow.architectures.architecture import Architecture, ParameterFacts
+from infoflow.architectures.architecture import Architecture
+from infoflow.facts import ParameterFacts
 
 _Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 

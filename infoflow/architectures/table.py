@@ -14,13 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from infoflow.architectures.architecture import (
-    Architecture,
-    Geometry,
-    Initialisation,
-    ParameterFacts,
-)
+from infoflow.architectures.architecture import Architecture
 from infoflow.architectures.fingerprint import Fingerprint, Shapes, compare, decide, key
+from infoflow.facts import Geometry, Initialisation, ParameterFacts
 
 FOLDER = Path(__file__).parent
 INDEX = "fingerprints.json"

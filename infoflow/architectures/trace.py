@@ -12,13 +12,9 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from infoflow.architectures import forward
-from infoflow.architectures.architecture import (
-    Architecture,
-    Geometry,
-    Initialisation,
-    ParameterFacts,
-)
+from infoflow.architectures.architecture import Architecture
 from infoflow.errors import ArchitectureError
+from infoflow.facts import Geometry, Initialisation, ParameterFacts
 
 Draws = Callable[[torch.Tensor], Initialisation | None]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from infoflow.checkpoints.faults import ReadError
+from infoflow.facts import ParameterFacts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,8 @@ class StoredTensor:
             and the same shape are tied.
         unread: Why ``load`` raises (a sparse or quantised tensor, a type without a numpy
             counterpart), or ``""``.
+        facts: What the format itself says of it (an ONNX graph, a Keras configuration), None
+            where it says nothing. An architecture that is recognised knows better.
     """
 
     name: str
@@ -36,6 +39,7 @@ class StoredTensor:
     load: Callable[[], np.ndarray[Any, Any]]
     memory: str = ""
     unread: str = ""
+    facts: ParameterFacts | None = None
 
     @property
     def size(self) -> int:

@@ -13,9 +13,9 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from infoflow.architectures import build  # noqa: E402
-from infoflow.architectures.architecture import Initialisation  # noqa: E402
 from infoflow.architectures.draws import Draw  # noqa: E402
 from infoflow.architectures.initialisation import Recorder  # noqa: E402
+from infoflow.facts import Initialisation  # noqa: E402
 
 init = nn.init
 

@@ -9,13 +9,9 @@ from pathlib import Path
 import pytest
 
 from infoflow.architectures import table
-from infoflow.architectures.architecture import (
-    Architecture,
-    Geometry,
-    Initialisation,
-    ParameterFacts,
-)
+from infoflow.architectures.architecture import Architecture
 from infoflow.architectures.fingerprint import Fingerprint
+from infoflow.facts import Geometry, Initialisation, ParameterFacts
 
 ODD = Fingerprint(
     Architecture(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from infoflow.architectures.architecture import Geometry, Initialisation
+from infoflow.facts import Geometry, Initialisation
 from infoflow.findings import find
 from infoflow.layers import Layer, Normalisation
 from infoflow.measures import choose

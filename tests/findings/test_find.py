@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infoflow.architectures.architecture import Initialisation
+from infoflow.facts import Initialisation
 from infoflow.findings import RULES, find, summary
 from infoflow.layers import Layer
 from infoflow.measures.weights import random_twin

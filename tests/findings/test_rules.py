@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from infoflow.architectures.architecture import Initialisation
+from infoflow.facts import Initialisation
 from infoflow.findings import RULES
 from infoflow.findings.far_from_random import score_limit
 from infoflow.findings.ill_conditioned import condition_limit

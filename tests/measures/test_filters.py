@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from infoflow.architectures.architecture import Geometry
+from infoflow.facts import Geometry
 from infoflow.layers import Layer
 from infoflow.measures.weights import filter_facts as facts_module
 from infoflow.measures.weights import filters

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from infoflow.architectures.architecture import Geometry
+from infoflow.facts import Geometry
 from infoflow.layers import Layer, Normalisation
 from infoflow.measures import choose
 from infoflow.measures.weights.subject import Subject

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from infoflow.architectures.architecture import Initialisation
+from infoflow.facts import Initialisation
 from infoflow.measures import choose
 from infoflow.measures.weights.corner import box
 from infoflow.measures.weights.polygamma import digamma, tetragamma, trigamma

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from infoflow.architectures.architecture import Geometry
+from infoflow.facts import Geometry
 from infoflow.layers import Layer
 from infoflow.measures.weights import scale
 from infoflow.measures.weights.scale import fan_in, root_mean_square

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from infoflow.architectures.architecture import Geometry, Initialisation
+from infoflow.facts import Geometry, Initialisation
 from infoflow.layers import Layer, Normalisation
 from infoflow.measures.measure import Measure
 from infoflow.measures.weights.subject import Subject

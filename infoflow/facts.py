@@ -55,6 +55,9 @@ class ParameterFacts:
         epsilon: Of a normalisation.
         initialisation: How it is drawn, None where unknown.
         reason: For ``other``: what it is, in words (``class token``, ``layer scale``).
+        parts: Of a dense weight that holds several linear maps one below the other, their names
+            from the top: equal shares of the rows (the gates of an LSTM).
+        transposed: Whether a dense weight is stored (in, out), with its parts side by side.
     """
 
     kind: str
@@ -63,3 +66,5 @@ class ParameterFacts:
     epsilon: float | None = None
     initialisation: Initialisation | None = None
     reason: str = ""
+    parts: tuple[str, ...] = ()
+    transposed: bool = False

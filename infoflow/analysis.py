@@ -3,62 +3,24 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infoflow.architectures import build, describe, fit, recognise, resize
-from infoflow.checkpoints import open_checkpoint
-from infoflow.checkpoints.module import from_module
-from infoflow.cost import Cost, estimate
-from infoflow.errors import CheckpointError, MissingDependencyError, SelectionError
 from infoflow.findings import find
-from infoflow.layers import Layer, Plan, PlannedLayer, plan
+from infoflow.layers import Plan, PlannedLayer
 from infoflow.measures import choose
-from infoflow.measures.weights.subject import Subject
-from infoflow.report import Coverage, Measurement, Report, Series, Status, TensorRecord
-from infoflow.selection import select
-from infoflow.threads import threads_for
+from infoflow.measuring import Measurer, Request
+from infoflow.network import Opened, size_text
+from infoflow.report import Coverage, Report, Status, TensorRecord
+from infoflow.sharing import Progress, measure_all
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from infoflow.architectures.architecture import Architecture
-    from infoflow.checkpoints.checkpoint import Checkpoint
-    from infoflow.measures.measure import Measure
-
-Progress = Callable[["Step"], None]
-"""Called before each layer."""
-
-ALWAYS = ("zeros", "non-finite")
-"""The measures that mean something on a weight that holds NaN or infinite values."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far an analysis is: ``done`` of ``total`` layers, and the estimate for all of them."""
-
-    done: int
-    total: int
-    layer: str
-    cost: Cost
-
-    @property
-    def share(self) -> float:
-        """Share of the work that is done, by the estimate."""
-        return sum(self.cost.seconds[: self.done]) / self.cost.total
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A network opened for analysis: its tensors, what it was recognised as, and the plan."""
-
-    checkpoint: Checkpoint
-    architecture: Architecture | None
-    plan: Plan
 
 
 def analyze(
@@ -74,6 +36,9 @@ def analyze(
     fast: bool = False,
     seed: int = 0,
     complete: bool = True,
+    workers: int = 1,
+    engine: str = "processes",
+    resume: str | PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Report where a trained network keeps entropy and where it loses it, layer by layer.
@@ -92,7 +57,13 @@ def analyze(
         seed: Of the random frequencies and draws.
         complete: Whether to add what only a written report shows: the file's SHA-256 and the
             series behind its pictures.
-        progress: Called before each layer.
+        workers: How many layers are measured at a time. Each worker is a process with a network
+            of its own, so a script that asks for several keeps its work under
+            ``if __name__ == "__main__":``. The figures are the same, up to rounding.
+        engine: ``processes`` of this machine, or ``ray`` for a cluster (see `infoflow.engines`).
+        resume: A file that keeps the layers that are done; an analysis that was interrupted goes
+            on from them. It is left there.
+        progress: Called at the start and after each layer.
 
     Returns:
         The report. Numbers that do not exist are rows with a note, not exceptions.
@@ -100,22 +71,31 @@ def analyze(
     Raises:
         InfoflowError: The request or the file cannot be served; one sentence says why.
     """
-    chosen = choose(measures)
-    patterns = [layers] if isinstance(layers, str) else list(layers)
+    patterns = (layers,) if isinstance(layers, str) else tuple(layers)
     input_size = (input_size, input_size) if isinstance(input_size, int) else input_size
-    opened = open_network(
-        source, arch=arch, input_size=input_size, weights=weights, trust_pickle=trust_pickle
+    measurer = Measurer(
+        Request(
+            fspath(source) if isinstance(source, (str, PathLike)) else source,
+            measures=tuple(measure.name for measure in choose(measures)),
+            layers=patterns,
+            arch=arch,
+            input_size=input_size,
+            weights=weights,
+            trust_pickle=trust_pickle,
+            device=device,
+            fast=fast,
+            seed=seed,
+            complete=complete,
+        )
     )
-    selected = select(opened.plan.layers, patterns)
-    rows: list[Measurement] = []
-    series: list[Series] = []
-    cost = estimate([layer.summary for layer in selected], {m.name for m in chosen}, fast=fast)
-    for index, planned in enumerate(selected):
-        if progress:
-            progress(Step(index, len(selected), planned.summary.name, cost))
-        found, pictures = _measured(planned, chosen, device, fast, seed, complete)
-        rows += found
-        series += pictures
+    opened, selected = measurer.opened, measurer.selected
+    found = measure_all(
+        measurer,
+        workers=workers,
+        engine_name=engine,
+        resume=Path(resume) if resume is not None else None,
+        progress=progress,
+    )
     known = opened.architecture
     settings = {
         "measures": measures if isinstance(measures, str) else ",".join(measures),
@@ -123,7 +103,7 @@ def analyze(
         "architecture": (
             f"{known.name}, {'named' if arch else 'recognised'}" if known else "not known"
         ),
-        "input-size": _size_text(input_size or (known.input_size if known else None)),
+        "input-size": size_text(input_size or (known.input_size if known else None)),
         "weights": weights,
         "device": device,
         "fast": "yes: tolerances ten times coarser" if fast else "no",
@@ -135,8 +115,8 @@ def analyze(
         digest=opened.checkpoint.digest() if complete else "",
         architecture=opened.architecture.title if opened.architecture else "",
         layers=tuple(planned.summary for planned in selected),
-        measurements=tuple(rows),
-        series=tuple(series),
+        measurements=tuple(row for one in found for row in one.rows),
+        series=tuple(series for one in found for series in one.series),
         findings=(),
         coverage=Coverage(tuple(_selected_records(opened.plan, selected))),
         settings=settings,
@@ -147,132 +127,12 @@ def analyze(
     return replace(report, findings=find(report))
 
 
-def _measured(
-    planned: PlannedLayer,
-    measures: Sequence[Measure],
-    device: str,
-    fast: bool,
-    seed: int,
-    complete: bool,
-) -> tuple[list[Measurement], list[Series]]:
-    """Rows and series of one layer; its weight is let go when this returns."""
-    subject = Subject(_on_device(planned.read(), device), fast=fast, seed=seed)
-    with threads_for(planned.summary.shape):
-        rows = list(measure_layer(subject, measures))
-        return rows, list(series_of_layer(subject, measures)) if complete else []
-
-
 def _notes(opened: Opened) -> tuple[str, ...]:
     """What was done to read the file, and what is unusual about its architecture."""
     known = opened.architecture
     plain = f"recognised by names and shapes as {known.title}" if known else ""
     extra = known.note.removeprefix(plain).lstrip("; ") if known else ""
     return opened.checkpoint.notes + ((extra,) if extra else ())
-
-
-def _size_text(size: tuple[int, ...] | None) -> str:
-    return "×".join(map(str, size)) if size else "not known"
-
-
-def open_network(
-    source: str | PathLike[str] | nn.Module,
-    *,
-    arch: str | None = None,
-    input_size: tuple[int, ...] | None = None,
-    weights: str = "auto",
-    trust_pickle: bool = False,
-) -> Opened:
-    """Open a checkpoint or a live module and plan its layers; no weight is read.
-
-    Raises:
-        CheckpointError: The file cannot be read, or holds nothing that can be analysed.
-        ArchitectureError: The named architecture cannot be built or does not fit.
-    """
-    if isinstance(source, (str, PathLike)):
-        checkpoint = open_checkpoint(fspath(source), weights=weights, trust_pickle=trust_pickle)
-        architecture = _architecture(checkpoint, arch, input_size)
-    else:
-        checkpoint = from_module(source)
-        architecture = describe(source, input_size, name=type(source).__name__)
-    planned = plan(checkpoint, architecture, input_size)
-    if not planned.layers:
-        kinds = sorted({record.reason for record in planned.records})
-        count = len(planned.records)
-        raise CheckpointError(
-            f"{checkpoint.path}: nothing in it can be analysed; it holds {count} "
-            f"tensor{'' if count == 1 else 's'} ({'; '.join(kinds[:3]) or 'none at all'})."
-        )
-    return Opened(checkpoint, architecture, planned)
-
-
-def _architecture(
-    checkpoint: Checkpoint, arch: str | None, input_size: tuple[int, ...] | None
-) -> Architecture | None:
-    shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
-    if arch:
-        return fit(build(arch, input_size), shapes)
-    architecture = recognise(shapes)
-    if architecture is None or input_size is None:
-        return architecture
-    usual = architecture.input_size
-    if usual and len(usual) != len(input_size):
-        raise SelectionError(
-            f"{architecture.title} takes inputs of {len(usual)} spatial dimensions, such as "
-            f"{_size_text(usual)}; {_size_text(input_size)} has {len(input_size)}."
-        )
-    return resize(architecture, input_size)
-
-
-def measure_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Measurement]:
-    """Every row of the given measures for one layer.
-
-    A weight that holds NaN or infinite values gets a row without a value for every measure but
-    those that count such values.
-    """
-    layer = subject.layer
-    broken = subject.non_finite
-    note = f"not computed: the weight holds {broken:,} values that are NaN or infinite"
-    for measure in measures:
-        if layer.kind not in measure.kinds:
-            continue
-        if broken and measure.name not in ALWAYS:
-            yield Measurement(layer.name, measure.name, "value", None, measure.unit, note=note)
-        else:
-            yield from measure.compute(subject)
-
-
-def series_of_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Series]:
-    """Every series of the given measures for one layer, none for a weight that is not finite."""
-    layer = subject.layer
-    if subject.non_finite:
-        return
-    for measure in measures:
-        if measure.series and layer.kind in measure.kinds:
-            yield from map(_rounded, measure.series(subject))
-
-
-def _rounded(series: Series) -> Series:
-    """Five significant digits: more than a picture shows, and a third of the file's size."""
-    values = tuple(None if x is None else float(f"{x:.5g}") for x in series.values)
-    return replace(series, values=values)
-
-
-def _on_device(layer: Layer, device: str) -> Layer:
-    """The layer with its weight as a float64 torch tensor on a device, or as it is on the CPU."""
-    if device == "cpu":
-        return layer
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"--device {device} needs torch, which is not installed: pip install torch."
-        ) from error
-    try:
-        weight = torch.from_numpy(layer.weight.astype("float64")).to(device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise SelectionError(f"The device {device!r} cannot be used: {reason}") from error
-    return replace(layer, weight=weight)
 
 
 def _selected_records(planned: Plan, selected: Sequence[PlannedLayer]) -> Iterator[TensorRecord]:

@@ -192,10 +192,10 @@ def test_one_layer_is_in_memory_at_a_time(monkeypatch):
     import gc
     import weakref
 
-    from infoflow import analysis
+    from infoflow import measuring
 
     alive = weakref.WeakSet()
-    read = analysis._on_device
+    read = measuring._on_device
 
     def watched(layer, device):
         gc.collect()
@@ -204,7 +204,7 @@ def test_one_layer_is_in_memory_at_a_time(monkeypatch):
         alive.add(fresh)
         return fresh
 
-    monkeypatch.setattr(analysis, "_on_device", watched)
+    monkeypatch.setattr(measuring, "_on_device", watched)
     infoflow.analyze(SAMPLES / "lenet5-mnist.pt", measures="paper")
 
 

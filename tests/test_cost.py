@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from infoflow.analysis import Step
 from infoflow.cli.progress import Progress
 from infoflow.cost import Cost, estimate
 from infoflow.report import LayerSummary
+from infoflow.sharing import Step
 
 ALL = ["log-volume.density", "spectral-norm", "entropy-change.c11"]
 
@@ -53,7 +53,7 @@ def test_long_work_is_announced(monkeypatch, total, said):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     with Progress(Path("m.pt"), quiet=False) as progress:
-        progress(Step(0, 1, "a", Cost((total,), 2**30)))
+        progress(Step(0, 1, "a", Cost((total,), 2**30), 0.0))
     assert ("5 min 0 s and 1.0 GiB" in stream.getvalue()) is said
 
 
@@ -61,9 +61,5 @@ def test_quiet_work_says_nothing(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     with Progress(Path("m.pt"), quiet=True) as progress:
-        progress(Step(0, 1, "a", Cost((300.0,), 2**30)))
+        progress(Step(0, 1, "a", Cost((300.0,), 2**30), 0.0))
     assert stream.getvalue() == ""
-
-
-def test_the_share_of_work_is_by_cost_not_by_count():
-    assert Step(1, 2, "b", Cost((9.0, 1.0), 0)).share == pytest.approx(0.9)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +15,14 @@ import typer
 
 from infoflow.cli import options
 from infoflow.cli.outputs import Format, Outputs
-from infoflow.errors import CheckpointError
+from infoflow.errors import CheckpointError, SelectionError
+
+
+class Engine(StrEnum):
+    """Where layers are measured (`infoflow.engines.ENGINES`)."""
+
+    processes = "processes"
+    ray = "ray"
 
 
 def analyze(
@@ -37,6 +47,19 @@ def analyze(
         bool, typer.Option("--fast", help="Coarser tolerances; the report says so.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of random frequencies and draws.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Layers measured at a time, each by a process of its own.")
+    ] = 1,
+    engine: Annotated[
+        Engine, typer.Option(help="processes of this machine, or ray for a cluster.")
+    ] = Engine.processes,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the layers that are done in this file; a run that was interrupted goes on "
+            "from it. Removed at the end."
+        ),
+    ] = None,
     json: Annotated[
         str | None, typer.Option("--json", help="Write JSON (- for standard output).")
     ] = None,
@@ -68,12 +91,14 @@ def analyze(
 
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
     outputs.check(paths)
+    if resume is not None and len(paths) > 1:
+        raise SelectionError(f"--resume keeps the layers of one input, not of {len(paths)}.")
     for path in paths:
         if not path.exists():
             raise CheckpointError(f"{path}: there is no such file or folder.")
     reports = []
     for path in paths:
-        with Progress(path, quiet=quiet) as progress:
+        with _resumable(resume), Progress(path, quiet=quiet) as progress:
             report = run(
                 path,
                 measures=measures,
@@ -86,6 +111,9 @@ def analyze(
                 fast=fast,
                 seed=seed,
                 complete=outputs.any,
+                workers=workers,
+                engine=engine.value,
+                resume=resume,
                 progress=progress,
             )
         report = replace(report, settings={**report.settings, "command": _command()})
@@ -93,6 +121,20 @@ def analyze(
         if not quiet and not outputs.on_stdout:
             _show(report, verbose=verbose, unfold=bool(layers), no_color=no_color)
     outputs.write(reports, quiet=quiet)
+    if resume is not None:
+        resume.unlink(missing_ok=True)
+
+
+@contextmanager
+def _resumable(resume: Path | None) -> Iterator[None]:
+    """Say to somebody who interrupts the work where its layers are kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if resume is not None:
+            kept = f"The layers that are done are in {resume}; the same command goes on from there."
+            print(kept, file=sys.stderr)  # noqa: T201
+        raise
 
 
 def _command() -> str:

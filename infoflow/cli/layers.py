@@ -18,7 +18,7 @@ def layers(
     """List the layers of a file, their geometry, and every tensor that is not analysed."""
     from dataclasses import asdict
 
-    from infoflow.analysis import open_network
+    from infoflow.network import open_network
     from infoflow.selection import select
 
     opened = open_network(

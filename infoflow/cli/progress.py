@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from infoflow.render.text import printable, shortened
 
 if TYPE_CHECKING:
-    from infoflow.analysis import Step
+    from infoflow.sharing import Step
 
 LONG = 20.0
 """Seconds from which on the estimate is told beforehand."""

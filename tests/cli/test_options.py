@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import infoflow.analysis
+import infoflow.network
 import infoflow.selftest
 from infoflow.cli.app import app
 from tests.cases import SAMPLES
@@ -48,6 +49,9 @@ def asked(monkeypatch):
         (["--device", "cuda:1"], "device", "cuda:1"),
         (["--fast"], "fast", True),
         (["--seed", "7"], "seed", 7),
+        (["--workers", "3"], "workers", 3),
+        (["--engine", "ray"], "engine", "ray"),
+        (["--resume", "done.jsonl"], "resume", Path("done.jsonl")),
         ([], "complete", False),
         (["--csv", "-"], "complete", True),
     ],
@@ -71,7 +75,7 @@ def test_layers_passes_weights_on(monkeypatch):
         seen.update(options)
         raise infoflow.InfoflowError("enough")
 
-    monkeypatch.setattr(infoflow.analysis, "open_network", spy)
+    monkeypatch.setattr(infoflow.network, "open_network", spy)
     CliRunner().invoke(app, ["layers", SAMPLE, "--weights", "raw", "--trust-pickle"])
     assert (seen["weights"], seen["trust_pickle"]) == ("raw", True)
 

@@ -1,0 +1,133 @@
+"""A file of the layers that are done, so that an interrupted analysis goes on where it was.
+
+One JSON object a line: the first says which run it is, each further one holds a layer. A line is
+written whole when its layer is done; one that was cut off is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from infoflow.errors import OutputError, SelectionError
+from infoflow.report import Measurement, Series
+
+Done = tuple[tuple[Measurement, ...], tuple[Series, ...]]
+
+
+class Journal:
+    """The layers that are done, on disk.
+
+    Args:
+        path: The file; made where it is not there.
+        identity: What must be the same for its layers to be taken: the checkpoint's files, the
+            measures, the seed, the version.
+
+    Raises:
+        SelectionError: The file is the journal of another run, or no journal.
+        OutputError: It cannot be read or written.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
+        self.path = path
+        self.done: dict[str, Done] = {}
+        try:
+            self._load(dict(identity))
+            self._file = path.open("a", encoding="utf-8")
+            if path.stat().st_size == 0:
+                self._line({"infoflow": "journal", "identity": dict(identity)})
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise OutputError(f"{path}: cannot keep the layers that are done: {reason}.") from None
+
+    def _load(self, identity: dict[str, str]) -> None:
+        if not self.path.exists():
+            return
+        raw = self.path.read_bytes()
+        whole = raw[: raw.rfind(b"\n") + 1]
+        entries = [_object(line) for line in whole.splitlines()]
+        if not entries and raw[:1] in (b"", b"{"):
+            os.truncate(self.path, 0)
+            return
+        first = entries[0] if entries else None
+        if first is None or first.get("infoflow") != "journal":
+            raise SelectionError(f"{self.path}: is no file that --resume made; name another.")
+        known = first.get("identity", {})
+        differing = sorted(
+            key for key in {*known, *identity} if known.get(key) != identity.get(key)
+        )
+        if differing:
+            raise SelectionError(
+                f"{self.path}: holds layers of another run (not the same: {', '.join(differing)}); "
+                "remove it, or name another file."
+            )
+        try:
+            self.done.update(_done(entry) for entry in entries[1:])
+        except (TypeError, KeyError, ValueError):
+            raise SelectionError(f"{self.path}: is damaged; remove it to begin anew.") from None
+        os.truncate(self.path, len(whole))
+
+    def add(self, layer: str, rows: tuple[Measurement, ...], series: tuple[Series, ...]) -> None:
+        """Keep a layer."""
+        self._line(
+            {
+                "layer": layer,
+                "rows": [asdict(row) for row in rows],
+                "series": [asdict(one) for one in series],
+            }
+        )
+
+    def _line(self, entry: dict[str, Any]) -> None:
+        self._file.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
+        self._file.flush()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+_WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".th", ".tar"}
+
+
+def stamps(path: Path) -> str:
+    """Name, size and time of change of a file, or of every weight file of its folder.
+
+    For an index or a folder these are the shards', which are too large to read for a digest.
+    """
+    files = [path]
+    if path.is_dir() or path.suffix == ".json":
+        folder = path if path.is_dir() else path.parent
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _WEIGHTS)
+    found = ((file.name, file.stat()) for file in files)
+    return ";".join(f"{name}:{facts.st_size}:{facts.st_mtime_ns}" for name, facts in found)
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _done(entry: dict[str, Any] | None) -> tuple[str, Done]:
+    if entry is None:
+        raise ValueError("a line that is no JSON object")
+    rows = tuple(Measurement(**row) for row in entry["rows"])
+    return str(entry["layer"]), (rows, tuple(_series(series) for series in entry["series"]))
+
+
+def _series(entry: dict[str, Any]) -> Series:
+    return Series(**{**entry, "shape": tuple(entry["shape"]), "values": tuple(entry["values"])})

@@ -1,0 +1,116 @@
+"""The file of layers that are done: whose it is, what it holds, what damages it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+import infoflow
+from infoflow.errors import OutputError, SelectionError
+from infoflow.journal import Journal, stamps
+from infoflow.report import Measurement, Series
+from tests.cases import SAMPLES
+
+ROWS = (
+    Measurement("a", "rank", "value", 3.0, "count", method="m"),
+    Measurement("a", "log-volume", "value", None, "nats", note="−∞: x"),
+    Measurement("a", "log-volume.density", "value", 0.1 + 0.2, "nats", low=0.1, high=1e300),
+)
+SERIES = (Series("a", "spectrum", "ratio", (2, 2), (1.0, None, 0.5, 2.0)),)
+
+
+def test_layers_come_back_as_they_were(tmp_path):
+    path = tmp_path / "done.jsonl"
+    with Journal(path, {"seed": "0"}) as journal:
+        assert journal.done == {}
+        journal.add("a", ROWS, SERIES)
+    with Journal(path, {"seed": "0"}) as journal:
+        assert journal.done == {"a": (ROWS, SERIES)}
+        journal.add("b", (), ())
+    with Journal(path, {"seed": "0"}) as journal:
+        assert set(journal.done) == {"a", "b"}
+
+
+@pytest.mark.parametrize("cut", range(1, 30, 4))
+def test_a_line_that_was_cut_off_is_left_out(tmp_path, cut):
+    path = tmp_path / "done.jsonl"
+    with Journal(path, {}) as journal:
+        journal.add("a", ROWS, SERIES)
+        journal.add("b", ROWS, ())
+    path.write_bytes(path.read_bytes()[:-cut])
+    with Journal(path, {}) as journal:
+        assert set(journal.done) == {"a"}
+        journal.add("b", ROWS, ())
+    with Journal(path, {}) as journal:
+        assert journal.done["b"] == (ROWS, ())
+
+
+def test_a_first_line_that_was_cut_off_begins_anew(tmp_path):
+    path = tmp_path / "done.jsonl"
+    path.write_bytes(b'{"infoflow": "jour')
+    with Journal(path, {}) as journal:
+        journal.add("a", (), ())
+    with Journal(path, {}) as journal:
+        assert set(journal.done) == {"a"}
+
+
+def test_another_run_s_journal_is_refused_by_what_differs(tmp_path):
+    path = tmp_path / "done.jsonl"
+    Journal(path, {"seed": "0", "measures": "rank"}).__exit__(None, None, None)
+    before = path.read_bytes()
+    with pytest.raises(SelectionError, match=r"another run \(not the same: seed\)"):
+        Journal(path, {"seed": "1", "measures": "rank"})
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"layer;rows\n1;2\n", b"{}\n", b"\x89PNG\r\n\x1a\n", b"text"])
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path, content):
+    path = tmp_path / "mine.txt"
+    path.write_bytes(content)
+    with pytest.raises(SelectionError, match="no file that --resume made"):
+        Journal(path, {})
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "line", ['{"layer": "a"}', "[]", "nonsense", '{"layer":1,"rows":[{}],"series":[]}']
+)
+def test_a_damaged_line_is_refused(tmp_path, line):
+    path = tmp_path / "done.jsonl"
+    Journal(path, {}).__exit__(None, None, None)
+    with path.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(SelectionError, match="damaged"):
+        Journal(path, {})
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
+    with pytest.raises(OutputError, match="no such file"):
+        Journal(tmp_path / "no" / "done.jsonl", {})
+    with pytest.raises(OutputError, match="directory"):
+        Journal(tmp_path, {})
+
+
+def test_a_changed_checkpoint_is_another_run(tmp_path):
+    source = tmp_path / "model.pt"
+    source.write_bytes((SAMPLES / "lenet5-mnist.pt").read_bytes())
+    journal = tmp_path / "done.jsonl"
+    infoflow.analyze(source, measures="paper", resume=journal)
+    infoflow.analyze(source, measures="paper", resume=journal)
+    os.utime(source, (1, 1))
+    with pytest.raises(SelectionError, match="checkpoint"):
+        infoflow.analyze(source, measures="paper", resume=journal)
+
+
+def test_an_index_is_known_by_its_shards(tmp_path):
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({}))
+    shard = tmp_path / "model-1.safetensors"
+    shard.write_bytes(b"1")
+    before = stamps(tmp_path / "model.safetensors.index.json")
+    (tmp_path / "report.json").write_text("{}")
+    assert stamps(tmp_path / "model.safetensors.index.json") == before
+    shard.write_bytes(b"22")
+    assert stamps(tmp_path / "model.safetensors.index.json") != before
+    assert stamps(tmp_path) != before

@@ -114,6 +114,7 @@ def analyze(
         if progress:
             progress(Step(index, len(selected), planned.summary.name, cost))
         found, pictures = _measured(planned, chosen, device, fast, seed, complete)
+        opened.checkpoint.check()
         rows += found
         series += pictures
     known = opened.architecture

@@ -19,6 +19,10 @@ _MOST_INSTRUCTIONS = 20_000_000
 _LONGEST_LINE = 1000
 _STOP = ord(".")
 _MOST_MARKS = 1000
+_MOST_MADE = 4_000_000
+"""Containers, and objects remembered: each takes a hundred times the byte that asks for it."""
+_MOST_TUPLE_KEYS = 10_000
+"""Of mappings: tuples can be drawn so that all have one hash, and each costs those before it."""
 _BYTE, _SHORT, _INT, _SIGNED, _DOUBLE = map(struct.Struct, ("<B", "<H", "<I", "<i", ">d"))
 
 
@@ -43,6 +47,8 @@ class Machine:
         self.memo: dict[int, object] = {}
         self.copies = len(data) + 1000
         """What calls may still copy: a pickle could copy one long list again and again."""
+        self.containers = 0
+        self.tuple_keys = 0
 
     def run(self) -> object:
         """The object of the pickle at ``position``.
@@ -201,6 +207,9 @@ def _set(machine: Machine, items: list[object]) -> None:
     for key, value in zip(items[::2], items[1::2], strict=True):
         if type(key) is not str:
             check_key(key)
+            machine.tuple_keys += type(key) is tuple
+            if machine.tuple_keys > _MOST_TUPLE_KEYS:
+                raise ReadError(f"its pickle has more than {_MOST_TUPLE_KEYS:,} tuples as keys")
         target[key] = value
 
 
@@ -244,8 +253,20 @@ def _push(make: Callable[[Machine], object]) -> Callable[[Machine], None]:
     return instruction
 
 
+def _container(kind: Callable[[], object]) -> Callable[[Machine], None]:
+    def instruction(machine: Machine) -> None:
+        machine.containers += 1
+        if machine.containers > _MOST_MADE:
+            raise ReadError(f"its pickle has more than {_MOST_MADE:,} containers")
+        machine.stack.append(kind())
+
+    return instruction
+
+
 def _memorise(kind: struct.Struct) -> Callable[[Machine], None]:
     def instruction(machine: Machine) -> None:
+        if len(machine.memo) > _MOST_MADE:
+            raise ReadError(f"its pickle remembers more than {_MOST_MADE:,} objects")
         machine.memo[machine.number(kind)] = machine.stack[-1]
 
     return instruction
@@ -273,9 +294,9 @@ INSTRUCTIONS: dict[int, Callable[[Machine], None]] = {
     0x88: _push(lambda m: True),
     0x89: _push(lambda m: False),
     ord(")"): _push(lambda m: ()),
-    ord("]"): _push(lambda m: []),
-    ord("}"): _push(lambda m: {}),
-    0x8F: _push(lambda m: set()),
+    ord("]"): _container(list),
+    ord("}"): _container(dict),
+    0x8F: _container(set),
     ord("t"): _tuple,
     0x85: _tuple_of(1),
     0x86: _tuple_of(2),

@@ -45,7 +45,7 @@ class Subject:
 
     def generator(self, purpose: str) -> np.random.Generator:
         """A generator of its own for each layer and purpose, the same at every run."""
-        key = zlib.crc32(f"{self.layer.name}\0{purpose}".encode())
+        key = zlib.crc32(f"{self.layer.name}\0{purpose}".encode("utf-8", "surrogatepass"))
         return np.random.default_rng([self.seed, key])
 
     @cached_property

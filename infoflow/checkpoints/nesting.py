@@ -48,7 +48,7 @@ _MOST_TENSORS = 1_000_000
 _LONGEST_TEXT = 500
 _LONGEST_NAME = 4096
 _MOST_CHARACTERS = 2**27
-"""Of all names together, and 16 for each: mappings that share parts may have far more of them
+"""Of all names together, and 64 for each: mappings that share parts may have far more of them
 than the file has bytes."""
 
 
@@ -193,7 +193,7 @@ class Search:
     def _count(self, name: str) -> None:
         if len(name) > _LONGEST_NAME:
             raise ReadError(f"has a name of {len(name):,} characters, {quoted(name, 40)}")
-        self._characters += 16 + len(name)
+        self._characters += 64 + len(name)
         if self._characters > _MOST_CHARACTERS:
             raise ReadError("has too many names, or repeats the same mappings again and again")
 

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from mmap import mmap
 
 from infoflow.checkpoints.faults import ReadError, UnsafeReadError
-from infoflow.checkpoints.pickle_names import known
+from infoflow.checkpoints.pickle_names import NAMES, known, unsafe
+from infoflow.checkpoints.pickle_scan import first_unknown
 from infoflow.checkpoints.rebuilding import Known, StorageReference, check_key
 
 _MOST_INSTRUCTIONS = 20_000_000
 _LONGEST_LINE = 1000
+_LONGEST_SCAN = 2**20
 _STOP = ord(".")
 _MOST_MARKS = 1000
 _MOST_MADE = 4_000_000
@@ -48,6 +50,7 @@ class Machine:
         self.copies = len(data) + 1000
         """What calls may still copy: a pickle could copy one long list again and again."""
         self.containers = 0
+        self._begin = position
         self.tuple_keys = 0
 
     def run(self) -> object:
@@ -58,6 +61,7 @@ class Machine:
             ReadError: for anything damaged.
         """
         self.stack, self.marks, self.memo = [], [], {}
+        self._begin = self.position
         try:
             return self._run()
         except (IndexError, struct.error):
@@ -80,12 +84,18 @@ class Machine:
                 return self.stack.pop()
             instruction = instructions.get(code)
             if instruction is None:
-                raise UnsafeReadError(
-                    f"its pickle has the instruction 0x{code:02x}, which tensors do not need: it "
-                    "is damaged, or only --trust-pickle (trust_pickle=True) can read it"
-                )
+                raise self._unknown(code)
             instruction(self)
         raise ReadError(f"its pickle has more than {_MOST_INSTRUCTIONS:,} instructions")
+
+    def _unknown(self, code: int) -> UnsafeReadError:
+        name = first_unknown(self.data[self._begin : self._begin + _LONGEST_SCAN], NAMES)
+        if name:
+            return unsafe(name)
+        return UnsafeReadError(
+            f"its pickle has the instruction 0x{code:02x}, which tensors do not need: it "
+            "is damaged, or only --trust-pickle (trust_pickle=True) can read it"
+        )
 
     def _damaged(self, what: str) -> ReadError:
         return ReadError(f"damaged: its pickle {what} before byte {self.position:,}")

@@ -189,7 +189,11 @@ def _record(
     if facts:
         return None
     if tensor.name.endswith("running_var"):
-        if tensor.name.removesuffix("running_var") + "weight" in checkpoint.tensors:
+        weight = checkpoint.tensors.get(tensor.name.removesuffix("running_var") + "weight")
+        if weight is not None and not _is_variance(tensor, weight):
+            reason = "running variance of another shape or type than its weight"
+            return _entry(tensor, Status.NOT_SUPPORTED, reason, shared)
+        if weight is not None:
             return _entry(tensor, Status.ANALYSED, "read with its normalisation", shared)
         reason = "running variance of a normalisation without weights"
         return _entry(tensor, Status.NOT_LINEAR, reason, shared)
@@ -291,12 +295,19 @@ def _layer(
     return PlannedLayer(summary, tensor.name, geometry, facts.initialisation, read)
 
 
+def _is_variance(variance: StoredTensor, weight: StoredTensor) -> bool:
+    """Whether a running variance fits its weight; in a damaged file it may be anything."""
+    return variance.shape == weight.shape and "float" in variance.dtype
+
+
 def _normalisation(
     checkpoint: Checkpoint, weight: str, epsilon: float | None
 ) -> Normalisation | None:
     stem = weight.removesuffix("weight")
     found = (checkpoint.tensors.get(stem + leaf) for leaf in ("weight", "running_var"))
     gamma, variance = (None if tensor is None or tensor.unread else tensor for tensor in found)
+    if gamma is not None and variance is not None and not _is_variance(variance, gamma):
+        variance = None
     spread = None if variance is None else variance.load().astype("float64")
     if gamma is not None:
         scale = gamma.load().astype("float64")

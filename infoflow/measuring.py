@@ -11,7 +11,7 @@ from infoflow.errors import CheckpointError, MissingDependencyError, SelectionEr
 from infoflow.layers import Layer, PlannedLayer
 from infoflow.measures import choose
 from infoflow.measures.measure import Measure
-from infoflow.measures.weights.subject import Subject
+from infoflow.measures.weights.subject import LARGEST_WEIGHT, Subject
 from infoflow.network import Opened, open_network
 from infoflow.report import Measurement, Series
 from infoflow.selection import select
@@ -96,7 +96,9 @@ class Measurer:
         with threads_for(planned.summary.shape):
             rows = tuple(measure_layer(subject, self.measures))
             series = series_of_layer(subject, self.measures) if request.complete else ()
-            return Measured(rows, tuple(series))
+            found = Measured(rows, tuple(series))
+        self.opened.checkpoint.check()
+        return found
 
 
 def measure_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Measurement]:
@@ -108,10 +110,12 @@ def measure_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Mea
     layer = subject.layer
     broken = subject.non_finite
     note = f"not computed: the weight holds {broken:,} values that are NaN or infinite"
+    if not broken and subject.too_large:
+        note = f"not computed: the weight holds values beyond {LARGEST_WEIGHT:g}"
     for measure in measures:
         if layer.kind not in measure.kinds:
             continue
-        if broken and measure.name not in ALWAYS:
+        if (broken or subject.too_large) and measure.name not in ALWAYS:
             yield Measurement(layer.name, measure.name, "value", None, measure.unit, note=note)
         else:
             yield from measure.compute(subject)
@@ -120,7 +124,7 @@ def measure_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Mea
 def series_of_layer(subject: Subject, measures: Sequence[Measure]) -> Iterator[Series]:
     """Every series of the given measures for one layer, none for a weight that is not finite."""
     layer = subject.layer
-    if subject.non_finite:
+    if subject.non_finite or subject.too_large:
         return
     for measure in measures:
         if measure.series and layer.kind in measure.kinds:

@@ -19,6 +19,8 @@ _NORM = re.compile(r"(^|[._])(\w*norm\w*|bn\w*|ln\w*|gn\w*)\.weight$", re.I)
 _PACKED = re.compile(r"(^|[._])(in_proj_weight|(qkv|to_qkv|Wqkv|qkv_proj|c_attn)\.weight)$")
 """Query, key and value one below the other. GPT-NeoX's query_key_value takes turns by heads: no."""
 _WEIGHT = re.compile(r"(^|[._])(weight|(in|out|q|k|v)_proj_weight)$")
+_END = 200
+"""Characters of a name's end that the patterns see: some take the cube of what they are given."""
 _PASSIVE_LEAVES = {
     "bias": "bias: adds a constant, which changes no entropy",
     "in_proj_bias": "bias: adds a constant, which changes no entropy",
@@ -39,7 +41,8 @@ def is_buffer(name: str, dtype: str) -> bool:
 
 def unsupported_reason(name: str, shape: tuple[int, ...], dtype: str, names: Container[str]) -> str:
     """Why a tensor that may be a linear map cannot be analysed yet, or ``""``."""
-    leaf = name.rpartition(".")[2]
+    end = name[-_END:]
+    leaf = end.rpartition(".")[2]
     if len(shape) < 2 or 0 in shape:
         return ""
     if re.match(r"weight_(ih|hh|hr)_l\d", leaf):
@@ -66,18 +69,19 @@ def unsupported_reason(name: str, shape: tuple[int, ...], dtype: str, names: Con
 
 def passive_reason(name: str, shape: tuple[int, ...], dtype: str) -> str:
     """Why a tensor is no linear map of its layer's input, or ``""`` where it may be one."""
-    leaf = name.rpartition(".")[2]
+    end = name[-_END:]
+    leaf = end.rpartition(".")[2]
     if 0 in shape:
         return "empty tensor"
     if leaf in _PASSIVE_LEAVES:
         return _PASSIVE_LEAVES[leaf]
     if not _FLOATS.match(dtype):
         return f"{dtype} buffer: indices, masks or counters"
-    if leaf == "relative_position_bias_table" or _POSITION.search(name.removesuffix(".weight")):
+    if leaf == "relative_position_bias_table" or _POSITION.search(end.removesuffix(".weight")):
         return "position embedding: added to the input"
     if _TOKEN.search(leaf):
         return "learned token: joined to the input"
-    if _EMBEDDING.search(name):
+    if _EMBEDDING.search(end):
         return "embedding: looked up by index, not multiplied"
     if _SCALE.search(leaf) or (
         len(shape) > 1 and sum(n > 1 for n in shape) <= 1 and leaf != "weight"
@@ -96,13 +100,14 @@ def facts_by_name(
         shape: Its shape.
         names: The names of all tensors, to see its companions.
     """
-    if not _WEIGHT.search(name):
+    end = name[-_END:]
+    if not _WEIGHT.search(end):
         return None
     stem = name.removesuffix("weight")
     if len(shape) == 1:
-        is_norm = stem + "running_var" in names or _NORM.search(name) or stem + "bias" in names
+        is_norm = stem + "running_var" in names or _NORM.search(end) or stem + "bias" in names
         return ParameterFacts("normalisation") if is_norm else None
-    if len(shape) == 2 and shape[0] == 3 * shape[1] and _PACKED.search(name):
+    if len(shape) == 2 and shape[0] == 3 * shape[1] and _PACKED.search(end):
         return ParameterFacts("attention")
     if len(shape) == 2:
         return ParameterFacts("dense")

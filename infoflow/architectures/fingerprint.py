@@ -56,7 +56,7 @@ def key(names: Iterable[str]) -> str:
     body = sorted(
         name for name in names if not name.endswith(COUNTER) and name.partition(".")[0] not in HEADS
     )
-    return format(zlib.crc32("\n".join(body).encode()), "08x")
+    return format(zlib.crc32("\n".join(body).encode("utf-8", "surrogatepass")), "08x")
 
 
 def compare(fingerprint: Fingerprint, shapes: Shapes) -> Match | None:

@@ -57,6 +57,10 @@ def unread(shape: tuple[int, ...], dtype: str, what: str) -> StoredTensor:
     return StoredTensor("", shape, dtype, load, unread=reason)
 
 
+def _nothing() -> None:
+    """Of a checkpoint that lies in memory."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A file's tensors, in file order, and what was done to find them.
@@ -68,6 +72,8 @@ class Checkpoint:
         digest: Computes the SHA-256 of the file (of all shards, for a sharded one).
         metadata: What the file says of itself (strings), such as ``infoflow.architecture``.
         notes: Sentences about what was unwrapped, ignored, renamed or chosen.
+        check: Raises ``CheckpointError`` where the file is no longer the one that was opened;
+            to be called when what was loaded has been used.
     """
 
     path: str
@@ -76,3 +82,4 @@ class Checkpoint:
     digest: Callable[[], str]
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    check: Callable[[], None] = _nothing

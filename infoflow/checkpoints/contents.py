@@ -18,6 +18,10 @@ def _stored(leaf: object) -> StoredTensor:
     return leaf
 
 
+def _nothing() -> None:
+    """Of contents that no file can change."""
+
+
 @dataclass(frozen=True)
 class Contents:
     """A file as its format says it is.
@@ -31,6 +35,7 @@ class Contents:
             are ``StoredTensor`` already.
         metadata: What the format itself says.
         notes: Sentences about what was chosen.
+        check: Raises ``ReadError`` where the file is no longer the one that was opened.
     """
 
     format: str
@@ -40,6 +45,7 @@ class Contents:
     stored: Callable[[object], StoredTensor] = _stored
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    check: Callable[[], None] = _nothing
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Any
 
 from infoflow.checkpoints.faults import ReadError
 
+_MOST_CONTAINERS = 4_000_000  # three for each tensor of a header
+
 
 def parse_json(data: bytes, what: str) -> dict[str, Any]:
     """A JSON object, with every name once.
@@ -14,6 +16,8 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
     Raises:
         ReadError: for anything else.
     """
+    if data.count(b"[") + data.count(b"{") > _MOST_CONTAINERS:  # 64 bytes of memory for each
+        raise ReadError(f"damaged: {what} has more than {_MOST_CONTAINERS:,} lists and mappings")
     try:
         parsed = json.loads(data.decode(), object_pairs_hook=_once)
     except (ValueError, RecursionError):

@@ -12,7 +12,7 @@ from infoflow.checkpoints.dtypes import ITEMSIZE, numpy_dtype
 from infoflow.checkpoints.faults import ReadError
 
 MOST_DIMENSIONS = 64  # numpy's limit
-_MOST_REPEATED = 2**24  # elements that a view may repeat (stride 0) beyond what is stored
+_MOST_REPEATED = 2**22  # elements that a view may repeat (stride 0) beyond what is stored
 
 
 @dataclass(frozen=True, slots=True)

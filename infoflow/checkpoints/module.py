@@ -52,7 +52,7 @@ def _digest(tensors: dict[str, StoredTensor]) -> str:
     """SHA-256 of each tensor's name, type, shape and, where it can be read, numbers."""
     total = hashlib.sha256()
     for name, tensor in tensors.items():
-        total.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
+        total.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode("utf-8", "surrogatepass"))
         if not tensor.unread:
             total.update(tensor.load().tobytes())
     return total.hexdigest()

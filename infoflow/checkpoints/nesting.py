@@ -46,6 +46,10 @@ _LIGHTNING = "pytorch-lightning_version"
 _DEEPEST = 12
 _MOST_TENSORS = 1_000_000
 _LONGEST_TEXT = 500
+_LONGEST_NAME = 4096
+_MOST_CHARACTERS = 2**27
+"""Of all names together, and 64 for each: mappings that share parts may have far more of them
+than the file has bytes."""
 
 
 @dataclass
@@ -82,6 +86,7 @@ class Search:
         self.number = number
         # By identity: the same mapping may stand in many places, and even within itself.
         self._leads: dict[int, bool] = {}
+        self._characters = 0
 
     def leads(self, value: object, depth: int = 0) -> bool:
         """Whether a value is a mapping with tensors in it, or in mappings in it."""
@@ -152,7 +157,7 @@ class Search:
         self, root: Mapping[object, object], key: object, weights: str, depth: int
     ) -> Found:
         found = self.run(root[key], weights, depth + 1)
-        found.notes.insert(0, f"The weights are those under {quoted(str(key))}.")
+        found.notes.insert(0, f"The weights are those under {quoted(_told(key))}.")
         found.lightning |= _LIGHTNING in root
         ignored = []
         for name, value in root.items():
@@ -167,7 +172,7 @@ class Search:
                 ignored.append(name)
         if ignored:
             found.notes.append(
-                f"Beside {quoted(str(key))}, {listed(ignored)} {_were(ignored)} ignored."
+                f"Beside {quoted(_told(key))}, {listed(ignored)} {_were(ignored)} ignored."
             )
         return found
 
@@ -176,7 +181,7 @@ class Search:
         ignored: list[str] = []
         self._collect(root, "", found.tensors, ignored, 0)
         if inner:
-            names = listed(str(key) for key in inner)
+            names = listed(_told(key) for key in inner)
             found.notes.append(f"The tensors under {names} were joined into one state dict.")
         if ignored:
             found.notes.append(f"In the state dict, {listed(ignored)} {_were(ignored)} ignored.")
@@ -184,6 +189,13 @@ class Search:
             (key, str(part)) for key, part in root.items() if isinstance(key, str) and is_text(part)
         )
         return found
+
+    def _count(self, name: str) -> None:
+        if len(name) > _LONGEST_NAME:
+            raise ReadError(f"has a name of {len(name):,} characters, {quoted(name, 40)}")
+        self._characters += 64 + len(name)
+        if self._characters > _MOST_CHARACTERS:
+            raise ReadError("has too many names, or repeats the same mappings again and again")
 
     def _collect(
         self,
@@ -194,7 +206,8 @@ class Search:
         depth: int,
     ) -> None:
         for key, value in part.items():
-            name = f"{prefix}{key if isinstance(key, str | int) else type(key).__name__}"
+            name = f"{prefix}{_told(key)}"
+            self._count(name)
             if self.is_tensor(value) and isinstance(key, str | int):
                 if name in tensors:
                     raise ReadError(f"two tensors have the name {quoted(name)}")
@@ -213,6 +226,11 @@ def is_training(key: object, value: object) -> bool:
     if isinstance(value, Mapping) and "param_groups" in value:
         return True
     return isinstance(key, str) and key.lower().startswith(_TRAINING) and "." not in key
+
+
+def _told(key: object) -> str:
+    """A key as text; of a tuple or a tensor its kind, since to spell it may take for ever."""
+    return str(key) if isinstance(key, str | int) else type(key).__name__
 
 
 def _were(names: list[str]) -> str:

@@ -75,7 +75,12 @@ def known(module: str, name: str) -> Known:
     full = f"{_OLD_MODULES.get(module, module)}.{name}"
     if full in NAMES:
         return NAMES[full]
-    raise UnsafeReadError(
-        f"needs {quoted(full)}, which is code and not a tensor; if you trust where the file "
+    raise unsafe(full)
+
+
+def unsafe(name: str) -> UnsafeReadError:
+    """What is said of a file that needs the code of that name."""
+    return UnsafeReadError(
+        f"needs {quoted(name)}, which is code and not a tensor; if you trust where the file "
         "comes from, --trust-pickle (trust_pickle=True) lets its code run"
     )

@@ -12,13 +12,19 @@ from collections.abc import Callable
 from mmap import mmap
 
 from infoflow.checkpoints.faults import ReadError, UnsafeReadError
-from infoflow.checkpoints.pickle_names import known
+from infoflow.checkpoints.pickle_names import NAMES, known, unsafe
+from infoflow.checkpoints.pickle_scan import first_unknown
 from infoflow.checkpoints.rebuilding import Known, StorageReference, check_key
 
 _MOST_INSTRUCTIONS = 20_000_000
 _LONGEST_LINE = 1000
+_LONGEST_SCAN = 2**20
 _STOP = ord(".")
 _MOST_MARKS = 1000
+_MOST_MADE = 4_000_000
+"""Containers, and objects remembered: each takes a hundred times the byte that asks for it."""
+_MOST_TUPLE_KEYS = 10_000
+"""Of mappings: tuples can be drawn so that all have one hash, and each costs those before it."""
 _BYTE, _SHORT, _INT, _SIGNED, _DOUBLE = map(struct.Struct, ("<B", "<H", "<I", "<i", ">d"))
 
 
@@ -43,6 +49,9 @@ class Machine:
         self.memo: dict[int, object] = {}
         self.copies = len(data) + 1000
         """What calls may still copy: a pickle could copy one long list again and again."""
+        self.containers = 0
+        self._begin = position
+        self.tuple_keys = 0
 
     def run(self) -> object:
         """The object of the pickle at ``position``.
@@ -52,6 +61,7 @@ class Machine:
             ReadError: for anything damaged.
         """
         self.stack, self.marks, self.memo = [], [], {}
+        self._begin = self.position
         try:
             return self._run()
         except (IndexError, struct.error):
@@ -74,12 +84,18 @@ class Machine:
                 return self.stack.pop()
             instruction = instructions.get(code)
             if instruction is None:
-                raise UnsafeReadError(
-                    f"its pickle has the instruction 0x{code:02x}, which tensors do not need: it "
-                    "is damaged, or only --trust-pickle (trust_pickle=True) can read it"
-                )
+                raise self._unknown(code)
             instruction(self)
         raise ReadError(f"its pickle has more than {_MOST_INSTRUCTIONS:,} instructions")
+
+    def _unknown(self, code: int) -> UnsafeReadError:
+        name = first_unknown(self.data[self._begin : self._begin + _LONGEST_SCAN], NAMES)
+        if name:
+            return unsafe(name)
+        return UnsafeReadError(
+            f"its pickle has the instruction 0x{code:02x}, which tensors do not need: it "
+            "is damaged, or only --trust-pickle (trust_pickle=True) can read it"
+        )
 
     def _damaged(self, what: str) -> ReadError:
         return ReadError(f"damaged: its pickle {what} before byte {self.position:,}")
@@ -201,6 +217,9 @@ def _set(machine: Machine, items: list[object]) -> None:
     for key, value in zip(items[::2], items[1::2], strict=True):
         if type(key) is not str:
             check_key(key)
+            machine.tuple_keys += type(key) is tuple
+            if machine.tuple_keys > _MOST_TUPLE_KEYS:
+                raise ReadError(f"its pickle has more than {_MOST_TUPLE_KEYS:,} tuples as keys")
         target[key] = value
 
 
@@ -244,8 +263,20 @@ def _push(make: Callable[[Machine], object]) -> Callable[[Machine], None]:
     return instruction
 
 
+def _container(kind: Callable[[], object]) -> Callable[[Machine], None]:
+    def instruction(machine: Machine) -> None:
+        machine.containers += 1
+        if machine.containers > _MOST_MADE:
+            raise ReadError(f"its pickle has more than {_MOST_MADE:,} containers")
+        machine.stack.append(kind())
+
+    return instruction
+
+
 def _memorise(kind: struct.Struct) -> Callable[[Machine], None]:
     def instruction(machine: Machine) -> None:
+        if len(machine.memo) > _MOST_MADE:
+            raise ReadError(f"its pickle remembers more than {_MOST_MADE:,} objects")
         machine.memo[machine.number(kind)] = machine.stack[-1]
 
     return instruction
@@ -273,9 +304,9 @@ INSTRUCTIONS: dict[int, Callable[[Machine], None]] = {
     0x88: _push(lambda m: True),
     0x89: _push(lambda m: False),
     ord(")"): _push(lambda m: ()),
-    ord("]"): _push(lambda m: []),
-    ord("}"): _push(lambda m: {}),
-    0x8F: _push(lambda m: set()),
+    ord("]"): _container(list),
+    ord("}"): _container(dict),
+    0x8F: _container(set),
     ord("t"): _tuple,
     0x85: _tuple_of(1),
     0x86: _tuple_of(2),

@@ -11,6 +11,8 @@ _IN_FRONT = ("module",)
 _IN_FRONT_LIGHTNING = ("module", "model", "net")
 """Also names of ordinary modules, hence removed only where every tensor has them in front."""
 
+_MOST_WRAPPERS = 20
+
 COUNTERS = frozenset({"n_averaged"})
 """Tensors of a wrapper itself, which stand beside those of the wrapped module."""
 
@@ -18,7 +20,8 @@ COUNTERS = frozenset({"n_averaged"})
 def stripped(names: Iterable[str], *, lightning: bool = False) -> tuple[dict[str, str], list[str]]:
     """New names by old ones, and the prefixes that were removed.
 
-    Repeats until no wrapper is left: a compiled module in a distributed one in Lightning's.
+    Repeats until no wrapper is left, a compiled module in a distributed one in Lightning's, but
+    not for ever: a name may repeat a prefix a thousand times.
 
     >>> stripped(["module._orig_mod.a.weight", "module._orig_mod.b.weight"])
     ({'module._orig_mod.a.weight': 'a.weight', 'module._orig_mod.b.weight': 'b.weight'}, \
@@ -27,7 +30,7 @@ def stripped(names: Iterable[str], *, lightning: bool = False) -> tuple[dict[str
     current = {name: name for name in names}
     removed: list[str] = []
     in_front = _IN_FRONT_LIGHTNING if lightning else _IN_FRONT
-    while True:
+    for _ in range(_MOST_WRAPPERS):
         for part in (*_ANYWHERE, *in_front):
             shorter = {
                 old: _without(new, part, everywhere=part in _ANYWHERE)
@@ -38,7 +41,8 @@ def stripped(names: Iterable[str], *, lightning: bool = False) -> tuple[dict[str
                 removed.append(f"{part}.")
                 break
         else:
-            return current, list(dict.fromkeys(removed))
+            break
+    return current, list(dict.fromkeys(removed))
 
 
 def _without(name: str, part: str, *, everywhere: bool) -> str:

@@ -45,7 +45,9 @@ def open(path: Path, trust_pickle: bool) -> Contents:
 
         return trusted.contents(source, NAME)
     describe = partial(stored, check=partial(_check, extents), read=partial(_read, source, extents))
-    return Contents(NAME, root, source.digest, is_tensor=is_tensor, stored=describe)
+    return Contents(
+        NAME, root, source.digest, is_tensor=is_tensor, stored=describe, check=source.check
+    )
 
 
 def _index(source: Source) -> tuple[object, dict[str, tuple[int, int]]]:

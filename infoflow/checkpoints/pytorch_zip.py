@@ -7,13 +7,10 @@ can be mapped where it lies in the file; compressed ones are read.
 
 from __future__ import annotations
 
-import struct
 import sys
-import zlib
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,50 +22,10 @@ from infoflow.checkpoints.pickles import Machine
 from infoflow.checkpoints.pytorch_pickle import is_tensor, stored
 from infoflow.checkpoints.rebuilding import StorageReference
 from infoflow.checkpoints.source import Source
-
-if TYPE_CHECKING:
-    from zipfile import ZipInfo
+from infoflow.checkpoints.zip_archive import Archive, archive_of, directory
 
 NAME = "PyTorch zip file"
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
-_STORED, _DEFLATED, _ENCRYPTED = 0, 8, 1
-_MOST_EXPANDED = 1100  # deflate cannot do better than 1032 : 1
 _LONGEST_PICKLE = 2**30
-
-
-@dataclass(frozen=True)
-class Archive:
-    """The members of one archive, by their name without the archive's own."""
-
-    source: Source
-    members: dict[str, ZipInfo]
-
-    def offset(self, member: ZipInfo) -> int:
-        """Where the bytes of a member begin, checked against the size of the file."""
-        header = self.source.read(member.header_offset, _LOCAL_HEADER.size)
-        signature, name, extra = _LOCAL_HEADER.unpack(header)
-        if signature != b"PK\x03\x04":
-            raise ReadError("damaged: a member of the archive is not where it should be")
-        begin: int = member.header_offset + _LOCAL_HEADER.size + name + extra
-        if begin + member.compress_size > self.source.size:
-            raise ReadError("is truncated: a member of the archive ends beyond the file")
-        return begin
-
-    def read(self, member: ZipInfo) -> bytes:
-        """The bytes of a member, expanded."""
-        if member.flag_bits & _ENCRYPTED or member.compress_type not in (_STORED, _DEFLATED):
-            raise ReadError("is encrypted or compressed in a way that is not read")
-        if member.file_size > member.compress_size * _MOST_EXPANDED + 1000:
-            raise ReadError("damaged: a member of the archive claims an impossible size")
-        data = self.source.read(self.offset(member), member.compress_size)
-        if member.compress_type == _DEFLATED:
-            try:
-                data = zlib.decompressobj(-15).decompress(data, member.file_size + 1)
-            except zlib.error:
-                raise ReadError("damaged: a member of the archive does not expand") from None
-        if len(data) != member.file_size or zlib.crc32(data) != member.CRC:
-            raise ReadError(f"damaged: the check sum of {quoted(member.filename)} is wrong")
-        return data
 
 
 def sniff(head: bytes, path: Path) -> bool:
@@ -95,37 +52,22 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     describe = partial(
         stored, check=partial(_check, archive), read=partial(_read, archive, swapped)
     )
-    return Contents(NAME, root, source.digest, is_tensor=is_tensor, stored=describe)
+    return Contents(
+        NAME, root, source.digest, is_tensor=is_tensor, stored=describe, check=source.check
+    )
 
 
 def _archive(source: Source) -> Archive:
-    """The archive's directory.
+    """The archive's members by their names in it.
 
     Raises:
         ReadError: for a damaged archive, and for one that is not a PyTorch state dict.
     """
-    from zipfile import BadZipFile, ZipFile
-
-    try:
-        with ZipFile(source.path) as file:
-            every = file.infolist()
-    except (
-        BadZipFile,
-        OSError,
-        ValueError,
-        NotImplementedError,
-        struct.error,
-        EOFError,
-        IndexError,
-    ):
-        raise ReadError("is truncated or damaged: its zip directory cannot be read") from None
+    every = directory(source)
     names = [member.filename for member in every]
     prefix = next((n.removesuffix("data.pkl") for n in names if _is_pickle(n)), None)
     _refuse_others(names, prefix)
-    members = {m.filename.removeprefix(prefix or ""): m for m in every}
-    if len(members) != len(every):
-        raise ReadError("damaged: its zip directory names a member twice")
-    return Archive(source, members)
+    return archive_of(source, every, prefix or "")
 
 
 def _is_pickle(name: str) -> bool:
@@ -169,7 +111,8 @@ def _check(archive: Archive, storage: StorageReference) -> None:
             f"damaged: its storage {quoted(storage.key)} has {member.file_size:,} bytes "
             f"instead of {expected:,}"
         )
-    if member.compress_type == _STORED:
+    archive.refuse_unread(member)
+    if archive.is_stored(member):
         archive.offset(member)
 
 
@@ -177,7 +120,7 @@ def _read(
     archive: Archive, swapped: bool, storage: StorageReference, start: int, layout: Layout
 ) -> np.ndarray[Any, Any]:
     member = archive.members[f"data/{storage.key}"]
-    if member.compress_type != _STORED:
+    if not archive.is_stored(member):
         return layout.view(archive.read(member), start, swapped=swapped)
     begin = archive.offset(member)
     return layout.view(archive.source.mapped(), begin + start, swapped=swapped)

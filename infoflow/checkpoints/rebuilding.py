@@ -159,7 +159,9 @@ def complex_number(real: object = 0.0, imaginary: object = 0.0) -> complex:
     return complex(real, imaginary)
 
 
-_KEYS = (str, int, float, bytes, complex, type(None), PickledTensor, StorageReference, Known)
+_KEYS = (str, float, bytes, type(None), PickledTensor, StorageReference, Known)
+_LARGEST_KEY = 2**64
+"""Of whole numbers: larger ones can be drawn so that all have one hash, as complex ones can."""
 
 
 def check_key(value: object, budget: int = 64) -> int:
@@ -172,9 +174,18 @@ def check_key(value: object, budget: int = 64) -> int:
             budget = check_key(part, budget - 1)
             if budget < 0:
                 raise ReadError("damaged: a key of a mapping is nested too deeply")
-    elif not isinstance(value, _KEYS):
+    elif not isinstance(value, _KEYS) and not (
+        isinstance(value, int) and abs(value) < _LARGEST_KEY
+    ):
         raise ReadError("damaged: a key of a mapping is neither text nor a number")
     return budget
+
+
+def _check_member(value: object) -> None:
+    """Checks a key of what is made of a list, where tuples have no use."""
+    if isinstance(value, tuple):
+        raise ReadError("damaged: a set or an ordered mapping of tuples")
+    check_key(value)
 
 
 def ordered_dict(pairs: object = ()) -> OrderedDict[object, object]:
@@ -185,7 +196,7 @@ def ordered_dict(pairs: object = ()) -> OrderedDict[object, object]:
     for pair in pairs.items() if isinstance(pairs, dict) else pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ReadError("damaged: a mapping of something else")
-        check_key(pair[0])
+        _check_member(pair[0])
         made[pair[0]] = pair[1]
     return made
 
@@ -195,5 +206,5 @@ def new_set(members: object = ()) -> set[object]:
     if not isinstance(members, list | tuple):
         raise ReadError("damaged: a set of something else")
     for member in members:
-        check_key(member)
+        _check_member(member)
     return set(members)

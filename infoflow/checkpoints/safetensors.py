@@ -48,7 +48,7 @@ def open(path: Path, trust_pickle: bool) -> Contents:
         name: _stored(source, 8 + length, *entries[name][:2])
         for name in sorted(entries, key=natural)
     }
-    return Contents(NAME, root, source.digest, metadata=metadata)
+    return Contents(NAME, root, source.digest, metadata=metadata, check=source.check)
 
 
 def _entry(name: str, entry: object) -> tuple[Layout, int, int]:

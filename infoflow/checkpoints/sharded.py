@@ -1,9 +1,14 @@
-"""Sharded checkpoints: a JSON index that says which file beside it holds which tensor."""
+"""Sharded checkpoints: a JSON index that says which file beside it holds which tensor.
+
+The index may name files of its own folder only. Symbolic links there are followed wherever they
+lead: Hugging Face's cache keeps its files so, and links are made by whoever made the folder.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from infoflow.checkpoints.checkpoint import StoredTensor
@@ -15,7 +20,7 @@ from infoflow.checkpoints.single_files import open_one
 from infoflow.checkpoints.source import Source
 
 NAME = "sharded checkpoint"
-_LONGEST_INDEX = 2**28
+_LONGEST_INDEX = 2**26
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def open(path: Path, trust_pickle: bool) -> Contents:
         stored=_stored,
         metadata={k: v for shard in shards.values() for k, v in shard.metadata.items()},
         notes=notes,
+        check=partial(_check, shards.values()),
     )
 
 
@@ -71,6 +77,11 @@ def digest_of(digests: Iterable[str]) -> str:
 
     joined = "".join(f"{digest}\n" for digest in sorted(digests))
     return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def _check(shards: Iterable[Contents]) -> None:
+    for shard in shards:
+        shard.check()
 
 
 def _is_plain(file: str) -> bool:

@@ -7,9 +7,12 @@ import mmap
 import os
 import stat
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from infoflow.checkpoints.faults import ReadError
+from infoflow.checkpoints.torn_maps import Extent, watch
 
 _HEAD = 4096
 
@@ -28,6 +31,7 @@ class Source:
             self._stamp = _stamp(file)
         self.size = self._stamp[1]
         self._map: weakref.ref[mmap.mmap] | None = None
+        self._extent: Extent | None = None
 
     def _open(self) -> io.FileIO:
         # O_NONBLOCK: opening a named pipe must not wait for a writer.
@@ -38,12 +42,32 @@ class Source:
             raise ReadError("is not a regular file")
         return io.FileIO(descriptor)
 
-    def _reopen(self) -> io.FileIO:
-        file = self._open()
+    @contextmanager
+    def reopened(self) -> Iterator[io.FileIO]:
+        """The file, open for reading; asked before and after whether it is still the same.
+
+        Raises:
+            ReadError: where it has changed since it was opened, or a map of it is torn.
+        """
+        with self._open() as file:
+            self._ask(file)
+            yield file
+            self._ask(file)
+
+    def _ask(self, file: io.FileIO) -> None:
         if _stamp(file) != self._stamp:
-            file.close()
-            raise ReadError("has changed since it was opened; run again")
-        return file
+            raise ReadError("has changed since it was opened; run again when nobody writes to it")
+        if self._extent is not None and self._extent.torn:
+            raise ReadError("could not be read to its end: its disk fails, or it was cut off")
+
+    def check(self) -> None:
+        """Asks whether all that was read came from the file that was opened.
+
+        Raises:
+            ReadError: where it has changed meanwhile, or some of it could not be read.
+        """
+        with self.reopened():
+            pass
 
     def read(self, offset: int, count: int) -> bytes:
         """``count`` bytes from ``offset``.
@@ -53,7 +77,7 @@ class Source:
         """
         if offset < 0 or offset + count > self.size:
             raise ReadError(f"is truncated: it ends before byte {offset + count:,}")
-        with self._reopen() as file:
+        with self.reopened() as file:
             file.seek(offset)
             parts = [file.read(count)]
             while sum(map(len, parts)) < count:  # one call reads at most 2 GiB
@@ -67,20 +91,20 @@ class Source:
         """The file in memory, read-only; unmapped when the last array on it is gone.
 
         The map is held weakly: while one layer is alive at a time, the pages of the
-        layers before it are given back.
+        layers before it are given back. Whoever is done with what was mapped calls ``check``.
         """
         held = self._map() if self._map else None
-        if held is None:
-            with self._reopen() as file:
+        with self.reopened() as file:
+            if held is None:
                 held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            self._map = weakref.ref(held)
+                self._map, self._extent = weakref.ref(held), watch(held)
         return held
 
     def digest(self) -> str:
         """SHA-256 of the file, in hexadecimal."""
         import hashlib
 
-        with self._reopen() as file:
+        with self.reopened() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -45,6 +45,7 @@ def checkpoint(path: str, contents: Contents, weights: str) -> Checkpoint:
         digest=naming(path, contents.digest),
         metadata={**found.metadata, **contents.metadata},
         notes=tuple(dict.fromkeys(notes)),
+        check=naming(path, contents.check),
     )
 
 

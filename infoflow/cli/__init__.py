@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import traceback
+import warnings
 from pathlib import Path
 
 from infoflow.errors import InfoflowError
@@ -18,6 +19,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    if not sys.warnoptions:
+        # What a file's odd numbers do to numpy is told in notes, not in lines of our source.
+        warnings.simplefilter("ignore")
     try:
         from infoflow.cli.app import app
 

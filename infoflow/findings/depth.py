@@ -19,6 +19,7 @@ _ATTENTION = re.compile(
     re.IGNORECASE,
 )
 _SHIFT = re.compile(r"(?:^|[._])(?:bias\w*|\w+_bias|beta|shift|running_mean)$", re.IGNORECASE)
+_END = 200  # characters of a name; the pattern takes the square of what it is given
 _REPEATS = 3
 """Numbered blocks alike that make a tower of blocks."""
 
@@ -41,7 +42,7 @@ def may_normalise(record: TensorRecord) -> bool:
         and "float" in record.dtype
         and record.status is not Status.NOT_SUPPORTED
         and "slope" not in record.reason
-        and not _SHIFT.search(record.name)
+        and not _SHIFT.search(record.name[-_END:])
     )
 
 

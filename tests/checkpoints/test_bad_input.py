@@ -165,7 +165,7 @@ def test_a_member_that_expands_without_end(tmp_path: Path) -> None:
     directory = content.find(b"PK\x01\x02")
     content[directory + 24 : directory + 28] = (2**31).to_bytes(4, "little")
     path.write_bytes(content)
-    assert re.search("impossible size|longer than", refusal(path))
+    assert "is a zip bomb" in refusal(path)
 
 
 def mutated(content: bytes, rng: np.random.Generator, front: int) -> bytes:

@@ -25,6 +25,9 @@ from infoflow.spectra.rank import machine_epsilon
 LINEAR = frozenset({"dense", "convolution", "transposed convolution"})
 """Kinds of layers that are linear maps."""
 
+LARGEST_WEIGHT = 1e75
+"""Fourth powers of larger weights are beyond float64."""
+
 SHARED_SPECTRUM = 512
 """Smaller side above which a dense layer's rank is read off its spectrum: one decomposition."""
 
@@ -45,13 +48,18 @@ class Subject:
 
     def generator(self, purpose: str) -> np.random.Generator:
         """A generator of its own for each layer and purpose, the same at every run."""
-        key = zlib.crc32(f"{self.layer.name}\0{purpose}".encode())
+        key = zlib.crc32(f"{self.layer.name}\0{purpose}".encode("utf-8", "surrogatepass"))
         return np.random.default_rng([self.seed, key])
 
     @cached_property
     def non_finite(self) -> int:
         """How many weights are NaN or infinite."""
         return count_non_finite(self.layer.weight)
+
+    @cached_property
+    def too_large(self) -> bool:
+        """Whether powers of the weights leave float64, which only weights in float64 can."""
+        return self.layer.dtype == "float64" and float(abs(self.weight).max()) > LARGEST_WEIGHT
 
     @cached_property
     def weight(self) -> Array:

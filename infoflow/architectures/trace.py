@@ -36,8 +36,6 @@ _REASONS = (
     (r"layer_?scale\w*$|gamma(_\d)?$", "layer scale"),
     (r"logit_scale$|temperature$", "scale of the attention"),
     (r"attn_mask$|mask$", "attention mask"),
-    (r"weight_[gv]$|original\d?$", "part of a parametrised weight"),
-    (r"weight_(ih|hh|hr)_l\d", "recurrent weight: its gates are not read apart"),
     (r"bias_[kv]$", "bias of the attention"),
 )
 

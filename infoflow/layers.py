@@ -141,8 +141,7 @@ def plan(
         key = (tensor.memory, tensor.shape)
         owner = owners.setdefault(key, weight).tensor.name if tensor.memory else tensor.name
         (status, reason), made = _outcome(weight, tensors, channels, input_size)
-        if made:
-            channels = made[0].summary.shape[0] if len(made[0].summary.shape) > 1 else channels
+        channels = _channels(made) or channels
         if made and made[0].summary.kind == "embedding":
             embeddings.add(tensor.name)
         if made and owner != tensor.name and not embeddings.isdisjoint({owner, tensor.name}):
@@ -206,6 +205,16 @@ def _outcome(
         return no_parts(weight, facts), []
     made = [_layer(weight, part, tensors, channels, input_size) for part in found]
     return (Status.ANALYSED, found[0].kind), made
+
+
+def _channels(made: list[PlannedLayer]) -> int:
+    """How many channels the last of some maps gives; 0 for none and for a normalisation."""
+    summary = made[-1].summary if made else None
+    if summary is None or len(summary.shape) < 2:
+        return 0
+    if summary.kind == "transposed convolution":
+        return summary.shape[1] * summary.groups
+    return summary.shape[0]
 
 
 def _record(

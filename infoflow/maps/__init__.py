@@ -16,7 +16,7 @@ from infoflow.maps.gptq import compressed, gptq
 from infoflow.maps.low_rank import low_rank, unmatched
 from infoflow.maps.parametrised import other_parametrisation, pruned, spectral_norm, weight_norm
 from infoflow.maps.part import Part, PartReader
-from infoflow.maps.plain import plain, stated
+from infoflow.maps.plain import plain, stated, update
 from infoflow.maps.recurrent import recurrent
 from infoflow.maps.scaled import scaled
 from infoflow.maps.transposed import transposed
@@ -39,7 +39,7 @@ WEIGHTS: tuple[Reader, ...] = (
 )
 """What a weight may be computed from, in the order in which they are asked."""
 
-PARTS: tuple[PartReader, ...] = (stated, recurrent, experts, embedding, attention, plain)
+PARTS: tuple[PartReader, ...] = (update, stated, recurrent, experts, embedding, attention, plain)
 """What linear maps a weight may hold, in the order in which they are asked."""
 
 

@@ -77,9 +77,8 @@ def low_rank(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
         return refused(tensor, tuple(roles), reason)
     scale, told = _scale(base, rank, alpha, tensors)
     shape = (up.shape[0], tensor.shape[1], *taps)
-    note = f"LoRA update of width {rank} to this layer, which is not in this file; {told}"
-    if f"{names.stem}.weight" in tensors or f"{names.stem}.base_layer.weight" in tensors:
-        note = f"LoRA update of width {rank}, by itself; {told}"
+    where = "" if _is_present(names, tensors) else ", which is not in this file"
+    note = f"LoRA update of width {rank} to this layer{where}; {told}"
     magnitude = f"{names.stem}.lora_magnitude_vector"
     if any(f"{magnitude}{end}" in tensors for end in ("", ".weight", f"{names.adapter}.weight")):
         note += "; DoRA's magnitudes need the base's weight and are not applied"
@@ -127,13 +126,20 @@ def _names(name: str, tensors: Tensors) -> _Names | None:
 
 
 def _base(names: _Names, tensors: Tensors) -> str:
-    """The layer that is changed; with a suffix where the file holds that layer or several updates."""
+    """The layer that is changed; with a suffix where the file holds it, or several updates."""
     base = names.stem
+    adapter = "" if names.adapter == ".default" else names.adapter
+    if _is_present(names, tensors):
+        return f"{base}.lora{adapter}"
     for wrapper in _WRAPPERS:
         base = base.removeprefix(wrapper)
-    adapter = "" if names.adapter == ".default" else names.adapter
-    present = f"{names.stem}.weight" in tensors or f"{names.stem}.base_layer.weight" in tensors
-    return f"{base}.lora{adapter}" if present or adapter else base
+    return f"{base}.lora{adapter}" if adapter else base
+
+
+def _is_present(names: _Names, tensors: Tensors) -> bool:
+    """Whether the file holds the layer itself."""
+    leaves = ("weight", "base_layer.weight", "base_layer.qweight")
+    return any(f"{names.stem}.{leaf}" in tensors for leaf in leaves)
 
 
 def _misfit(down: StoredTensor, up: StoredTensor, names: _Names, tensors: Tensors) -> str:

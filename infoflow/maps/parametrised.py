@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 Array = Any
+_WEIGHT_NORM = {"original0", "original1"}
+_SPECTRAL_NORM = {"original", "0._u", "0._v"}
 
 
 def pruned(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
@@ -43,7 +45,7 @@ def weight_norm(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
         magnitude = tensors.get(f"{stem}_g")
     elif tensor.name.endswith(".original1"):
         prefix = tensor.name.removesuffix(".original1")
-        if set(tensors.parametrised.get(prefix, ())) != {"original0", "original1"}:
+        if set(tensors.parametrised.get(prefix, ())) != _WEIGHT_NORM:
             return None
         stem, magnitude = _plain(prefix), tensors.get(f"{prefix}.original0")
     else:
@@ -88,7 +90,7 @@ def spectral_norm(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
         left, right = tensors.get(f"{stem}_u"), tensors.get(f"{stem}_v")
     elif tensor.name.endswith(".original"):
         prefix = tensor.name.removesuffix(".original")
-        if set(tensors.parametrised.get(prefix, ())) != {"original", "0._u", "0._v"}:
+        if set(tensors.parametrised.get(prefix, ())) != _SPECTRAL_NORM:
             return None
         stem = _plain(prefix)
         left, right = tensors.get(f"{prefix}.0._u"), tensors.get(f"{prefix}.0._v")
@@ -133,6 +135,8 @@ def other_parametrisation(tensor: StoredTensor, tensors: Tensors) -> Weight | No
     prefix = f"{before}{middle}{parameter}"
     leaves = tensors.parametrised.get(prefix, ())
     if not middle or not leaf.startswith("original") or leaf != leaves[0]:
+        return None
+    if set(leaves) in (_WEIGHT_NORM, _SPECTRAL_NORM):
         return None
     roles = tuple(Role(f"{prefix}.{name}", "part of a parametrisation") for name in leaves)
     if "0.base" in leaves:

@@ -40,9 +40,7 @@ def whole(array: Array) -> Array:
 
 
 def stem(name: str) -> str:
-    """Of the tensor's name, the module's: ``fc`` of ``fc.weight``, ``in_proj`` of
-    ``in_proj_weight``.
-    """
+    """The module's name: ``fc`` of ``fc.weight``, ``in_proj`` of ``in_proj_weight``."""
     return name.removesuffix(".weight").removesuffix("_weight")
 
 

@@ -8,6 +8,14 @@ from infoflow.maps.weight import Tensors, Weight
 KINDS = frozenset({"dense", "convolution", "normalisation"})
 
 
+def update(weight: Weight, tensors: Tensors) -> tuple[Part, ...] | None:
+    """A product of low rank: one map, whatever the layer is that it changes."""
+    if not weight.factored:
+        return None
+    name = weight.tensor.name.removesuffix(".weight")
+    return (Part(name, "low-rank update", weight.tensor.shape, whole),)
+
+
 def stated(weight: Weight, tensors: Tensors) -> tuple[Part, ...] | str | None:
     """A dense weight of which somebody said what its equal blocks of rows are."""
     tensor, facts = weight.tensor, weight.tensor.facts
@@ -22,13 +30,10 @@ def stated(weight: Weight, tensors: Tensors) -> tuple[Part, ...] | str | None:
 def plain(weight: Weight, tensors: Tensors) -> tuple[Part, ...] | None:
     """One map, whole."""
     tensor, facts = weight.tensor, weight.tensor.facts
-    if weight.factored:
-        kind = "low-rank update"
-    elif facts is not None and facts.kind in KINDS:
-        kind = facts.kind
-        if facts.geometry is not None and facts.geometry.transposed:
-            kind = "transposed convolution"
-    else:
+    if facts is None or facts.kind not in KINDS:
         return None
+    kind = facts.kind
+    if facts.geometry is not None and facts.geometry.transposed:
+        kind = "transposed convolution"
     name = tensor.name.removesuffix(".weight")
     return (Part(name, kind, tensor.shape, whole),)

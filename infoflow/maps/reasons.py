@@ -19,7 +19,9 @@ def not_a_map(weight: Weight, facts: ParameterFacts | None, tensors: Tensors) ->
         tensors: The network's weights by name.
     """
     tensor = weight.tensor
-    reason = tensor.unread or unsupported_reason(tensor.name, tensor.shape, tensor.dtype)
+    reason = tensor.unread
+    if not reason and not weight.computed:
+        reason = unsupported_reason(tensor.name, tensor.shape, tensor.dtype)
     if reason:
         return Status.NOT_SUPPORTED, reason
     if 0 in tensor.shape:
@@ -59,6 +61,8 @@ def _passive(weight: Weight, tensors: Tensors) -> Outcome | None:
         if name.removesuffix("running_var") + "weight" in tensors:
             return Status.ANALYSED, "read with its normalisation"
         return Status.NOT_LINEAR, "running variance of a normalisation without weights"
-    if reason := passive_reason(name, weight.tensor.shape, weight.tensor.dtype):
+    # What is computed is made of floating-point numbers, whatever its type is called.
+    dtype = "float32" if weight.computed else weight.tensor.dtype
+    if reason := passive_reason(name, weight.tensor.shape, dtype):
         return Status.NOT_LINEAR, reason
     return None

@@ -1,4 +1,4 @@
-"""8-bit weights with the scale beside them: W = (q − zero)·scale, by tensor, row, group or block."""
+"""8-bit weights with their scale beside them: W = (q − zero)·scale, a tensor, row or block."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCALES = ("weight_scale", "weight_scale_inv", "scale_weight", "weight_scales", "scales", "scale")
-"""Names beside ``weight``. DeepSeek's ``weight_scale_inv`` is multiplied in, whatever it is called."""
+"""Names beside ``weight``. DeepSeek's ``weight_scale_inv`` is multiplied in all the same."""
 ZEROS = ("weight_zero_point", "weight_zero_points", "zero_point", "zero_points", "zeros")
 _NARROW = ("int8", "uint8", "float8_")
 BLOCK = 128
@@ -77,8 +77,8 @@ def _bitsandbytes(tensor: StoredTensor, scb: StoredTensor, tensors: Tensors) -> 
         if order is not None and np.any(order.load() != 0):
             with reading(tensors.path):
                 raise ReadError(
-                    f"{tensor.name} is stored in the tiles of a graphics card (weight_format "
-                    f"{int(order.load().ravel()[0])}), which is not read; leave it out with --layers"
+                    f"{tensor.name} is stored in the tiles of a graphics card (its weight_format "
+                    "is not 0), which is not read; leave it out with --layers"
                 )
         rows = wide(scb).reshape(-1, *((1,) * (len(tensor.shape) - 1)))
         dense: np.ndarray[Any, Any] = wide(tensor) * (rows / np.float32(127))

@@ -53,6 +53,11 @@ class Weight:
     factored: bool = False
     parameters: int | None = None
 
+    @property
+    def computed(self) -> bool:
+        """Whether its numbers are made of others, and not those of one tensor as it is stored."""
+        return bool(self.roles[0].words)
+
 
 @dataclass(frozen=True)
 class Tensors:

@@ -81,7 +81,7 @@ def fan_in(layer: Layer) -> float:
 
 
 def weight_scale(subject: Subject) -> Iterator[Measurement]:
-    """Root mean square of the weights, √(mean w²); no unit. Of a low-rank update, of the product."""
+    """Root mean square of the weights (of an update: of its product), √(mean w²); no unit."""
     layer = subject.layer
     rms = root_mean_square(layer.weight)
     if layer.whole:
@@ -94,6 +94,7 @@ def weight_scale(subject: Subject) -> Iterator[Measurement]:
         rms,
         "root mean square",
         method="√(mean w²) in float64 over every weight of the layer",
+        note=layer.note if layer.whole else "",
     )
 
 

@@ -106,7 +106,7 @@ def spectral_norm(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
     size = math.prod(tensor.shape)
     fitting = [
         axis
-        for axis in (0, 1)
+        for axis in ((0, 1) if len(tensor.shape) > 2 else (0,))
         if left.size == tensor.shape[axis]
         and (right is None or right.size == size // tensor.shape[axis])
     ]

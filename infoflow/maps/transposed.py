@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from infoflow.checkpoints.checkpoint import StoredTensor
+from infoflow.maps.part import stem
 from infoflow.maps.weight import Role, Tensors, Weight
 
 if TYPE_CHECKING:
     import numpy as np
 
-_CONV1D = re.compile(r"(^|\.)(c_attn|q_attn|c_proj|c_fc)\.weight$")
+_CONV1D = ("c_attn", "q_attn", "c_proj", "c_fc")
 NOTE = "stored (in, out), read as its transpose"
 
 
@@ -39,10 +39,11 @@ def transposed(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
 def _by_companions(tensor: StoredTensor, tensors: Tensors) -> bool:
     if tensor.name in tensors.transposed_names:
         return True
-    if not _CONV1D.search(tensor.name):
+    module = stem(tensor.name).rpartition(".")[2]
+    if module not in _CONV1D:
         return False
     rows, columns = tensor.shape
     if rows != columns:
         # Without a bias the shape still tells: query, key and value are three times the width.
-        return "c_attn" in tensor.name and columns == 3 * rows
-    return any(map(_CONV1D.search, tensors.transposed_names))
+        return module == "c_attn" and columns == 3 * rows
+    return not tensors.transposed_modules.isdisjoint(_CONV1D)

@@ -117,6 +117,11 @@ class Tensors:
                     found.add(name)
         return frozenset(found)
 
+    @cached_property
+    def transposed_modules(self) -> frozenset[str]:
+        """The last names of the modules of those: ``c_fc`` of ``h.0.mlp.c_fc.weight``."""
+        return frozenset(name.split(".")[-2] for name in self.transposed_names if "." in name)
+
 
 def wide(tensor: StoredTensor) -> NDArray[np.float32 | np.float64]:
     """A tensor's numbers, at least in float32: 16-bit factors are not multiplied as such."""

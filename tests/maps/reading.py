@@ -25,7 +25,7 @@ def layers(arrays: Mapping[str, np.ndarray[Any, Any]], **metadata: str) -> dict[
     for one in planned(arrays, **metadata).layers:
         layer = one.read()
         assert layer.name == one.summary.name
-        assert layer.weight.shape == one.summary.shape or layer.whole == one.summary.shape
+        assert one.summary.shape in {layer.weight.shape, layer.whole}
         assert layer.name not in found
         found[layer.name] = layer
     return found

@@ -15,7 +15,7 @@ from infoflow.measures import choose
 from infoflow.measures.weights.subject import Subject
 from infoflow.report import Status
 from tests.cases import gaussian
-from tests.maps.reading import layers, planned, records, refusal
+from tests.maps.reading import layers, planned, records
 
 PEFT = "base_model.model.layers.0.q_proj.lora_{}.weight"
 
@@ -72,7 +72,9 @@ def test_singular_values_and_norm_are_the_products(out, into, rank, seed):
 def test_the_update_of_a_convolution_at_any_frequency():
     arrays = {"c.lora_A.weight": gaussian(2, 3, 3, 3), "c.lora_B.weight": gaussian(5, 2, 1, 1)}
     (layer,) = layers(arrays).values()
-    product = np.einsum("or,rihw->oihw", arrays["c.lora_B.weight"][:, :, 0, 0], arrays["c.lora_A.weight"])
+    product = np.einsum(
+        "or,rihw->oihw", arrays["c.lora_B.weight"][:, :, 0, 0], arrays["c.lora_A.weight"]
+    )
     wave = np.exp(1j * (0.7 * np.arange(3)[:, None] - 1.9 * np.arange(3)))
     exact, found = (
         np.linalg.svd((kernel * wave).sum(axis=(2, 3)), compute_uv=False)

@@ -136,8 +136,8 @@ def _notes(opened: Opened) -> tuple[str, ...]:
 
 
 def _selected_records(planned: Plan, selected: Sequence[PlannedLayer]) -> Iterator[TensorRecord]:
-    taken = {layer.tensor for layer in selected}
-    left = {layer.tensor for layer in planned.layers} - taken
+    taken = {name for layer in selected for name in layer.tensors}
+    left = {name for layer in planned.layers for name in layer.tensors} - taken
     for record in planned.records:
         if record.name in left:
             yield replace(record, status=Status.NOT_SELECTED, reason="not chosen by --layers")

@@ -57,7 +57,8 @@ class ParameterFacts:
         reason: For ``other``: what it is, in words (``class token``, ``layer scale``).
         parts: Of a dense weight that holds several linear maps one below the other, their names
             from the top: equal shares of the rows (the gates of an LSTM).
-        transposed: Whether a dense weight is stored (in, out), with its parts side by side.
+        transposed: Whether a dense weight is stored (in, out), with its parts side by side. Its
+            transpose is taken before anything else.
     """
 
     kind: str

@@ -6,23 +6,34 @@ analysed, from its name, shape and type and from the architecture where that is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from infoflow.architectures.architecture import Architecture
 from infoflow.checkpoints.natural import natural
 from infoflow.facts import Geometry, Initialisation, ParameterFacts
-from infoflow.names import facts_by_name, is_buffer, passive_reason, unsupported_reason
+from infoflow.maps import Part, Role, Tensors, Weight, parts, weights
+from infoflow.maps.assumed import assumed_geometry
+from infoflow.maps.reasons import is_variance, no_parts, not_a_map
+from infoflow.names import facts_by_name, is_buffer
 from infoflow.report import LayerSummary, Status, TensorRecord
 
 if TYPE_CHECKING:
-    from infoflow.checkpoints.checkpoint import Checkpoint, StoredTensor
+    from infoflow.checkpoints.checkpoint import Checkpoint
 
 Array = Any
 """An array of the array API: numpy, or a torch tensor with ``--device cuda``."""
 
-KINDS = ("dense", "convolution", "transposed convolution", "normalisation")
+KINDS = (
+    "dense",
+    "convolution",
+    "transposed convolution",
+    "normalisation",
+    "embedding",
+    "low-rank update",
+)
 _DEFAULT_EPSILON = 1e-5
 
 
@@ -46,17 +57,21 @@ class Layer:
 
     Args:
         name: Name of the module (``features.0``; ``attn.in_proj.q`` for a part of a packed one).
-        kind: ``dense``, ``convolution``, ``transposed convolution`` or ``normalisation``.
-        weight: As stored (its type, perhaps memory-mapped): (out, in) for dense,
-            (C_out, C_in/groups, *kernel) for convolutions, (C_in, C_out/groups, *kernel) for
-            transposed ones. For a normalisation: gamma.
-        dtype: Of the stored tensor; rank tolerances use its precision.
+        kind: One of `KINDS`.
+        weight: As stored (its type, perhaps memory-mapped) or computed from several tensors:
+            (out, in) for dense, (C_out, C_in/groups, *kernel) for convolutions, (C_in,
+            C_out/groups, *kernel) for transposed ones, (dimension, tokens) for embeddings. For
+            a normalisation: gamma. For a low-rank update, R·A of B·A = Q·R·A (see
+            `infoflow.maps.low_rank`): the r output directions that it uses.
+        dtype: Of the stored tensor; rank tolerances use its precision, and that of float32 where
+            it is no type of numbers (``int4 (GPTQ)``).
         geometry: Of a convolution, None for dense layers.
         geometry_source: ``known``, ``none needed``, or ``assumed stride 1, groups 1``.
         normalisation: The normalisation that follows directly (for ``normalisation`` kind: itself).
         initialisation: How a fresh network draws the weight, None where unknown.
         parameters: Number of weights.
         note: What else the reader must know.
+        whole: Shape of the map where ``weight`` is a part of it (a low-rank update), else ``()``.
     """
 
     name: str
@@ -69,14 +84,15 @@ class Layer:
     initialisation: Initialisation | None = None
     parameters: int = 0
     note: str = ""
+    whole: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class PlannedLayer:
-    """A layer that has not been read; ``read`` reads it."""
+    """A layer that has not been read; ``read`` reads it. ``tensors`` are those of the file."""
 
     summary: LayerSummary
-    tensor: str
+    tensors: tuple[str, ...]
     geometry: Geometry | None
     initialisation: Initialisation | None
     read: Callable[[], Layer]
@@ -102,6 +118,8 @@ def plan(
 ) -> Plan:
     """Say of every tensor what it is and how it will be analysed, reading none.
 
+    (Of 4-bit weights the small description beside each is read, which gives its shape.)
+
     Args:
         checkpoint: The file's tensors.
         architecture: What is known of the network, None where nothing is.
@@ -111,163 +129,129 @@ def plan(
     Returns:
         The plan; its layers and records are in the network's order, one record a tensor.
     """
-    known: Mapping[str, ParameterFacts] = architecture.parameters if architecture else {}
+    ordered = _in_depth_order(checkpoint, architecture)
+    tensors = Tensors({w.tensor.name: w.tensor for w in ordered}, checkpoint.metadata)
     layers: list[PlannedLayer] = []
     records: list[TensorRecord] = []
-    owners: dict[tuple[str, tuple[int, ...]], str] = {}
-    for tensor in _in_depth_order(checkpoint, architecture):
-        owner = (
-            owners.setdefault((tensor.memory, tensor.shape), tensor.name) if tensor.memory else ""
-        )
+    owners: dict[tuple[str, tuple[int, ...]], Weight] = {}
+    embeddings: set[str] = set()
+    channels = 0
+    for weight in ordered:
+        tensor = weight.tensor
+        key = (tensor.memory, tensor.shape)
+        owner = owners.setdefault(key, weight).tensor.name if tensor.memory else tensor.name
+        (status, reason), made = _outcome(weight, tensors, channels, input_size)
+        channels = _channels(made) or channels
+        if made and made[0].summary.kind == "embedding":
+            embeddings.add(tensor.name)
+        if made and owner != tensor.name and not embeddings.isdisjoint({owner, tensor.name}):
+            # A table and the head that shares its memory are one matrix: once is enough.
+            made, reason = [], f"{reason}, analysed as {owner}"
+        layers += made
         shared = owner if owner != tensor.name else ""
-        facts = known.get(tensor.name) or tensor.facts
-        if facts and facts.normalisation in known:
-            facts = replace(facts, epsilon=known[facts.normalisation].epsilon)
-        assumed = facts is None
-        record = _record(checkpoint, tensor, facts, shared)
-        if record is None:
-            facts = facts or facts_by_name(tensor.name, tensor.shape, checkpoint.tensors)
-            made = _planned(checkpoint, tensor, cast(ParameterFacts, facts), assumed, input_size)
-            layers += made
-            guess = any(layer.summary.geometry.startswith("assumed") for layer in made)
-            record = _entry(tensor, Status.ANALYSED, made[0].summary.kind, shared, guess)
-        records.append(record)
+        guess = any(layer.summary.geometry.startswith("assumed") for layer in made)
+        for role in weight.roles:
+            words = role.words if status is Status.ANALYSED and role.words else reason
+            records.append(_record(checkpoint, role, status, words, shared, guess))
     return Plan(tuple(layers), tuple(records))
 
 
-def _in_depth_order(
-    checkpoint: Checkpoint, architecture: Architecture | None
-) -> list[StoredTensor]:
-    """Tensors in the network's order: the architecture's, else the file's.
+def _in_depth_order(checkpoint: Checkpoint, architecture: Architecture | None) -> list[Weight]:
+    """Weights in the network's order: the architecture's, else the file's.
 
     A file whose names are sorted (safetensors files are) says nothing of depth; there numbers are
     sorted as numbers, so that ``blocks.10`` follows ``blocks.9``.
     """
-    tensors = [_unpruned(checkpoint, tensor) for tensor in checkpoint.tensors.values()]
+    known: Mapping[str, ParameterFacts] = architecture.parameters if architecture else {}
+    named = {
+        name: replace(tensor, facts=known[name]) if name in known else tensor
+        for name, tensor in checkpoint.tensors.items()
+    }
+    found = [
+        replace(weight, tensor=replace(weight.tensor, facts=_facts(weight, known)))
+        for weight in weights(Tensors(named, checkpoint.metadata, checkpoint.path))
+    ]
     if architecture and architecture.shapes:
         place = {name: index for index, name in enumerate(architecture.shapes)}
-        return sorted(tensors, key=lambda tensor: place.get(tensor.name, len(place)))
-    names = [tensor.name for tensor in tensors]
+        return sorted(found, key=lambda weight: place.get(weight.tensor.name, len(place)))
+    names = list(named)
     if names != sorted(names):
-        return tensors
-    return sorted(tensors, key=lambda tensor: natural(tensor.name))
+        return found
+    return sorted(found, key=lambda weight: natural(weight.tensor.name))
 
 
-def _unpruned(checkpoint: Checkpoint, tensor: StoredTensor) -> StoredTensor:
-    """The weight that torch.nn.utils.prune computes from a stored one and its mask.
+def _facts(weight: Weight, known: Mapping[str, ParameterFacts]) -> ParameterFacts | None:
+    facts = known.get(weight.tensor.name) or weight.tensor.facts
+    if facts and facts.normalisation in known:
+        return replace(facts, epsilon=known[facts.normalisation].epsilon)
+    return facts
 
-    Any other tensor is returned as it is.
-    """
-    stem = tensor.name.removesuffix("weight_orig")
-    mask = checkpoint.tensors.get(stem + "weight_mask")
-    if stem == tensor.name or mask is None or mask.shape != tensor.shape:
-        return tensor
-    return replace(
-        tensor,
-        name=stem + "weight",
-        load=lambda: tensor.load() * mask.load().astype(bool),
-        memory="",
-    )
+
+def _outcome(
+    weight: Weight, tensors: Tensors, channels: int, input_size: tuple[int, ...] | None
+) -> tuple[tuple[Status, str], list[PlannedLayer]]:
+    """What becomes of a weight, and the layers in it."""
+    tensor, facts = weight.tensor, weight.tensor.facts
+    settled = not_a_map(weight, facts, tensors)
+    if settled is not None:
+        return settled, []
+    if facts is None:
+        by_name = facts_by_name(tensor.name, tensor.shape, tensors)
+        weight = replace(weight, tensor=replace(tensor, facts=by_name))
+    found = parts(weight, tensors)
+    if isinstance(found, str):
+        return (Status.NOT_SUPPORTED, found), []
+    if not found:
+        return no_parts(weight, facts), []
+    made = [_layer(weight, part, tensors, channels, input_size) for part in found]
+    return (Status.ANALYSED, found[0].kind), made
+
+
+def _channels(made: list[PlannedLayer]) -> int:
+    """How many channels the last of some maps gives; 0 for none and for a normalisation."""
+    summary = made[-1].summary if made else None
+    if summary is None or len(summary.shape) < 2:
+        return 0
+    if summary.kind == "transposed convolution":
+        return summary.shape[1] * summary.groups
+    return summary.shape[0]
 
 
 def _record(
-    checkpoint: Checkpoint, tensor: StoredTensor, facts: ParameterFacts | None, shared: str
-) -> TensorRecord | None:
-    """The record of a tensor that is no layer, or None for one that is."""
-    reason = tensor.unread or unsupported_reason(
-        tensor.name, tensor.shape, tensor.dtype, checkpoint.tensors
-    )
-    if reason:
-        return _entry(tensor, Status.NOT_SUPPORTED, reason, shared)
-    if 0 in tensor.shape:
-        return _entry(tensor, Status.NOT_LINEAR, "empty tensor", shared)
-    if facts and facts.kind == "other" and facts.reason.startswith("parameter "):
-        status = Status.NOT_SUPPORTED if len(tensor.shape) > 1 else Status.NOT_LINEAR
-        return _entry(tensor, status, facts.reason, shared)
-    if facts and facts.kind in {"embedding", "other"}:
-        return _entry(tensor, Status.NOT_LINEAR, facts.reason or facts.kind, shared)
-    if facts:
-        return None
-    if tensor.name.endswith("running_var"):
-        weight = checkpoint.tensors.get(tensor.name.removesuffix("running_var") + "weight")
-        if weight is not None and not _is_variance(tensor, weight):
-            reason = "running variance of another shape or type than its weight"
-            return _entry(tensor, Status.NOT_SUPPORTED, reason, shared)
-        if weight is not None:
-            return _entry(tensor, Status.ANALYSED, "read with its normalisation", shared)
-        reason = "running variance of a normalisation without weights"
-        return _entry(tensor, Status.NOT_LINEAR, reason, shared)
-    if reason := passive_reason(tensor.name, tensor.shape, tensor.dtype):
-        return _entry(tensor, Status.NOT_LINEAR, reason, shared)
-    if facts_by_name(tensor.name, tensor.shape, checkpoint.tensors):
-        return None
-    if len(tensor.shape) < 2:
-        reason = "a vector: scales or shifts" if tensor.shape else "a single number"
-        return _entry(tensor, Status.NOT_LINEAR, reason, shared)
-    reason = f"its name does not say what this tensor of {len(tensor.shape)} dimensions is"
-    return _entry(tensor, Status.NOT_SUPPORTED, reason, shared)
-
-
-def _entry(
-    tensor: StoredTensor, status: Status, reason: str, shared: str, assumed: bool = False
+    checkpoint: Checkpoint, role: Role, status: Status, reason: str, shared: str, assumed: bool
 ) -> TensorRecord:
+    tensor = checkpoint.tensors[role.name]
     return TensorRecord(
         name=tensor.name,
         shape=tensor.shape,
         dtype=tensor.dtype,
-        parameters=tensor.size,
+        parameters=role.parameters or tensor.size,
         status=status,
         reason=reason,
         assumed=assumed,
         shared_with=shared,
-        buffer=is_buffer(tensor.name, tensor.dtype),
+        buffer=role.state or (role.parameters is None and is_buffer(tensor.name, tensor.dtype)),
     )
 
 
-def _planned(
-    checkpoint: Checkpoint,
-    tensor: StoredTensor,
-    facts: ParameterFacts,
-    assumed: bool,
-    input_size: tuple[int, ...] | None,
-) -> list[PlannedLayer]:
-    name = tensor.name.removesuffix(".weight")
-    if facts.kind == "attention":
-        stem = tensor.name.removesuffix("_weight").removesuffix(".weight")
-        rows = tensor.shape[0] // 3
-        return [
-            _layer(checkpoint, tensor, facts, f"{stem}.{part}", slice(i * rows, (i + 1) * rows))
-            for i, part in enumerate("qkv")
-        ]
-    if facts.kind == "convolution" and assumed:
-        dimensions = len(tensor.shape) - 2
-        ones, zeros = (1,) * dimensions, (0,) * dimensions
-        size = input_size if input_size and len(input_size) == dimensions else None
-        facts = replace(facts, geometry=Geometry(ones, zeros, ones, input_size=size))
-        source = "assumed stride 1, groups 1" + (", input size" if size else "")
-        return [_layer(checkpoint, tensor, facts, name, source=source)]
-    return [_layer(checkpoint, tensor, facts, name)]
-
-
 def _layer(
-    checkpoint: Checkpoint,
-    tensor: StoredTensor,
-    facts: ParameterFacts,
-    name: str,
-    rows: slice | None = None,
-    source: str = "",
+    weight: Weight,
+    part: Part,
+    tensors: Tensors,
+    channels: int,
+    input_size: tuple[int, ...] | None,
 ) -> PlannedLayer:
-    geometry = facts.geometry
-    kind = facts.kind if facts.kind != "attention" else "dense"
-    if kind == "convolution" and geometry is not None and geometry.transposed:
-        kind = "transposed convolution"
-    source = source or ("known" if geometry is not None else "none needed")
-    shape = tensor.shape if rows is None else (rows.stop - rows.start, *tensor.shape[1:])
-    parameters = tensor.size if rows is None else tensor.size // 3
+    tensor, facts = weight.tensor, weight.tensor.facts or ParameterFacts(part.kind)
+    geometry, source = facts.geometry, "none needed" if facts.geometry is None else "known"
+    if geometry is None and len(part.shape) > 2:
+        before = 0 if weight.factored else channels
+        geometry, source = assumed_geometry(part.shape, before, input_size)
+    note = "; ".join(filter(None, (part.note, weight.note)))
+    parameters = weight.parameters or math.prod(part.shape)
     summary = LayerSummary(
-        name=name,
-        kind=kind,
-        shape=shape,
+        name=part.name,
+        kind=part.kind,
+        shape=part.shape,
         dtype=tensor.dtype,
         parameters=parameters,
         stride=geometry.stride if geometry else (),
@@ -275,38 +259,33 @@ def _layer(
         groups=geometry.groups if geometry else 1,
         input_size=geometry.input_size if geometry else None,
         geometry=source,
+        note=note,
     )
 
     def read() -> Layer:
-        stored = tensor.load()
-        norm = tensor.name if kind == "normalisation" else facts.normalisation
+        norm = tensor.name if part.kind == "normalisation" else facts.normalisation
         return Layer(
-            name=name,
-            kind=kind,
-            weight=stored if rows is None else stored[rows],
-            dtype=tensor.dtype,
+            name=part.name,
+            kind=part.kind,
+            weight=part.take(tensor.load()),
+            dtype="float64" if weight.factored else tensor.dtype,
             geometry=geometry,
             geometry_source=source,
-            normalisation=_normalisation(checkpoint, norm, facts.epsilon) if norm else None,
+            normalisation=_normalisation(tensors, norm, facts.epsilon) if norm else None,
             initialisation=facts.initialisation,
             parameters=parameters,
+            note=note,
+            whole=part.shape if weight.factored else (),
         )
 
-    return PlannedLayer(summary, tensor.name, geometry, facts.initialisation, read)
+    names = tuple(role.name for role in weight.roles)
+    return PlannedLayer(summary, names, geometry, facts.initialisation, read)
 
 
-def _is_variance(variance: StoredTensor, weight: StoredTensor) -> bool:
-    """Whether a running variance fits its weight; in a damaged file it may be anything."""
-    return variance.shape == weight.shape and "float" in variance.dtype
-
-
-def _normalisation(
-    checkpoint: Checkpoint, weight: str, epsilon: float | None
-) -> Normalisation | None:
+def _normalisation(tensors: Tensors, weight: str, epsilon: float | None) -> Normalisation | None:
     stem = weight.removesuffix("weight")
-    found = (checkpoint.tensors.get(stem + leaf) for leaf in ("weight", "running_var"))
-    gamma, variance = (None if tensor is None or tensor.unread else tensor for tensor in found)
-    if gamma is not None and variance is not None and not _is_variance(variance, gamma):
+    gamma, variance = (tensors.get(stem + leaf) for leaf in ("weight", "running_var"))
+    if gamma is not None and variance is not None and not is_variance(variance, gamma):
         variance = None
     spread = None if variance is None else variance.load().astype("float64")
     if gamma is not None:

@@ -9,15 +9,16 @@ from infoflow.facts import ParameterFacts
 
 _FLOATS = re.compile(r"float|bfloat")
 _EMBEDDING = re.compile(
-    r"(^|[._])(\w*embed\w*|wte|wpe|emb|tok_emb|lookup|shared|relative_attention_bias)\.weight$",
+    r"(^|[._])(\w*embed\w*|wte|emb|tok_emb|lookup|shared|lora_embedding)\.weight$", re.I
+)
+_POSITION = re.compile(
+    r"(^|[._])(((pos|position\w*|patch_pos)_?(embed\w*|emb|encoding)s?)|embed_positions?|wpe)$",
     re.I,
 )
-_POSITION = re.compile(r"(pos|position\w*|patch_pos)_?(embed\w*|emb|encoding)s?$", re.I)
+_RELATIVE = re.compile(r"relative_(position_bias_table|attention_bias(\.weight)?)$")
 _TOKEN = re.compile(r"(cls|class|mask|dist|query|register)_?(token|embedding)s?$", re.I)
 _SCALE = re.compile(r"(layer_?scale\w*|gamma(_\d)?|ls\d?|lambda\w*|logit_scale)$", re.I)
 _NORM = re.compile(r"(^|[._])(\w*norm\w*|bn\w*|ln\w*|gn\w*)\.weight$", re.I)
-_PACKED = re.compile(r"(^|[._])(in_proj_weight|(qkv|to_qkv|Wqkv|qkv_proj|c_attn)\.weight)$")
-"""Query, key and value one below the other. GPT-NeoX's query_key_value takes turns by heads: no."""
 _WEIGHT = re.compile(r"(^|[._])(weight|(in|out|q|k|v)_proj_weight)$")
 _END = 200
 """Characters of a name's end that the patterns see: some take the cube of what they are given."""
@@ -39,29 +40,21 @@ def is_buffer(name: str, dtype: str) -> bool:
     return leaf.startswith("running_") or (not _FLOATS.match(dtype) and "weight" not in leaf)
 
 
-def unsupported_reason(name: str, shape: tuple[int, ...], dtype: str, names: Container[str]) -> str:
-    """Why a tensor that may be a linear map cannot be analysed yet, or ``""``."""
-    end = name[-_END:]
-    leaf = end.rpartition(".")[2]
+def unsupported_reason(name: str, shape: tuple[int, ...], dtype: str) -> str:
+    """Why a tensor that may be a linear map cannot be analysed, or ``""``."""
+    leaf = name.rpartition(".")[2]
     if len(shape) < 2 or 0 in shape:
         return ""
-    if re.match(r"weight_(ih|hh|hr)_l\d", leaf):
-        return "recurrent weight: its gates are not read apart"
-    if re.search(r"lora_|\bada?pter", name, re.I):
-        return "adapter factor: the linear map is a product with another tensor"
     if leaf in {"weight_g", "weight_v"} or "parametrizations." in name:
-        return "part of a parametrisation: the weight is computed from it and other tensors"
-    if leaf == "weight_orig":
-        return "computed by a parametrisation (spectral norm, pruning) from other tensors"
+        return "part of a parametrisation whose other tensors are missing"
+    if leaf.endswith("weight_orig"):
+        return "computed by a parametrisation that is not known, from this and other tensors"
     if leaf in {"qweight", "qzeros", "scales", "weight_packed"}:
-        return "quantised weight: its packing is not read"
+        return "quantised weight: its packing is not known"
+    if leaf.endswith(("_blocks", "_scales")) and dtype == "uint8":
+        return "weight in MXFP4: 4-bit floating-point blocks, which are not unpacked"
     if dtype.startswith("complex"):
         return "complex weight"
-    stem = name.removesuffix("weight")
-    if dtype.startswith("float8") and (
-        stem + "weight_scale" in names or stem + "weight_scale_inv" in names
-    ):
-        return "scaled 8-bit weight: its scale tensor is not applied"
     if not _FLOATS.match(dtype) and leaf == "weight":
         return f"{dtype} weight without a known scale"
     return ""
@@ -69,25 +62,34 @@ def unsupported_reason(name: str, shape: tuple[int, ...], dtype: str, names: Con
 
 def passive_reason(name: str, shape: tuple[int, ...], dtype: str) -> str:
     """Why a tensor is no linear map of its layer's input, or ``""`` where it may be one."""
-    end = name[-_END:]
-    leaf = end.rpartition(".")[2]
+    name = name[-_END:]
+    leaf = name.rpartition(".")[2]
     if 0 in shape:
         return "empty tensor"
     if leaf in _PASSIVE_LEAVES:
         return _PASSIVE_LEAVES[leaf]
+    if re.match(r"bias_(ih|hh)", leaf):
+        return _PASSIVE_LEAVES["bias"]
+    if "lora_magnitude_vector" in name:
+        return "magnitudes of DoRA: scales of the base's rows, which are not in an adapter"
     if not _FLOATS.match(dtype):
         return f"{dtype} buffer: indices, masks or counters"
-    if leaf == "relative_position_bias_table" or _POSITION.search(end.removesuffix(".weight")):
+    if _RELATIVE.search(name):
+        return "relative position bias: added to the attention's scores"
+    if is_position(name):
         return "position embedding: added to the input"
     if _TOKEN.search(leaf):
         return "learned token: joined to the input"
-    if _EMBEDDING.search(end):
-        return "embedding: looked up by index, not multiplied"
     if _SCALE.search(leaf) or (
         len(shape) > 1 and sum(n > 1 for n in shape) <= 1 and leaf != "weight"
     ):
         return "a scale for each channel"
     return ""
+
+
+def is_position(name: str) -> bool:
+    """Whether a tensor is a table of positions, which the network adds to its input."""
+    return bool(_POSITION.search(name[-_END:].removesuffix(".weight")))
 
 
 def facts_by_name(
@@ -107,8 +109,8 @@ def facts_by_name(
     if len(shape) == 1:
         is_norm = stem + "running_var" in names or _NORM.search(end) or stem + "bias" in names
         return ParameterFacts("normalisation") if is_norm else None
-    if len(shape) == 2 and shape[0] == 3 * shape[1] and _PACKED.search(end):
-        return ParameterFacts("attention")
+    if len(shape) == 2 and _EMBEDDING.search(end) and stem + "bias" not in names:
+        return ParameterFacts("embedding")
     if len(shape) == 2:
         return ParameterFacts("dense")
     return ParameterFacts("convolution") if 3 <= len(shape) <= 5 else None

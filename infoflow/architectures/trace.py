@@ -36,8 +36,6 @@ _REASONS = (
     (r"layer_?scale\w*$|gamma(_\d)?$", "layer scale"),
     (r"logit_scale$|temperature$", "scale of the attention"),
     (r"attn_mask$|mask$", "attention mask"),
-    (r"weight_[gv]$|original\d?$", "part of a parametrised weight"),
-    (r"weight_(ih|hh|hr)_l\d", "recurrent weight: its gates are not read apart"),
     (r"bias_[kv]$", "bias of the attention"),
 )
 
@@ -77,6 +75,13 @@ def trace(
             if leaf == "weight" and found.kind in {"convolution", "dense", "attention"}:
                 found = _with_passage(found, first_names[id(part)], passage, size)
             facts[prefix + leaf] = found
+        if _computes_weight(part):
+            # Weight norm and its like: the weight is no tensor of the state dict.
+            kind = "convolution" if isinstance(part, _ConvNd) else "dense"
+            geometry = _geometry(part) if isinstance(part, _ConvNd) else None
+            facts[f"{prefix}weight"] = _with_passage(
+                ParameterFacts(kind, geometry), first_names[id(part)], passage, size
+            )
         if forward.is_foldable(part) and getattr(part, "weight", None) is None:
             # No tensor holds its scale of 1; its epsilon still matters to the layer before it.
             epsilon = getattr(part, "eps", None)
@@ -89,6 +94,11 @@ def trace(
         shapes={key: tuple(value.shape) for key, value in module.state_dict().items()},
         note=_note(passage, size, input_size),
     )
+
+
+def _computes_weight(part: nn.Module) -> bool:
+    """Whether a layer makes its weight anew from other tensors at every pass."""
+    return isinstance(part, _ConvNd | nn.Linear) and "weight" not in part._parameters
 
 
 def first_convolution(module: nn.Module, order: list[str] | None = None) -> str:
@@ -191,6 +201,7 @@ def _facts(
         epsilon=None if epsilon is None else float(epsilon),
         initialisation=draws(tensor) if draws is not None else None,
         reason=_reason(part, leaf) if kind == "other" else "",
+        transposed=kind == "dense" and type(part).__name__ == "Conv1D",
     )
 
 
@@ -205,6 +216,8 @@ def _kind(part: nn.Module, part_name: str, leaf: str, tensor: torch.Tensor) -> s
     elif isinstance(part, nn.Linear):
         packed = part_name.rpartition(".")[2] in _PACKED and part.out_features % 3 == 0
         kind = "attention" if packed else "dense"
+    elif type(part).__name__ == "Conv1D" and tensor.dim() == 2:
+        kind = "dense"
     elif isinstance(part, nn.Embedding | nn.EmbeddingBag):
         kind = "embedding"
     elif isinstance(part, _NORMALISATIONS) or ("Norm" in type(part).__name__ and tensor.dim() == 1):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from infoflow.checkpoints import sharded
 from infoflow.checkpoints.contents import Contents
 from infoflow.checkpoints.faults import ReadError, listed, quoted
 from infoflow.checkpoints.json_objects import parse_json
+from infoflow.checkpoints.nesting import is_text
 from infoflow.checkpoints.single_files import open_one
 
 NAME = "model folder"
@@ -24,6 +27,10 @@ _USUAL = (
 """The first that is there is read."""
 _ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th", ".tar", ".index.json")
 _LONGEST_CONFIG = 2**24
+_NETWORK = ("num_attention_heads", "n_head", "head_dim")
+_QUANTISATION = ("quant_method", "bits", "checkpoint_format")
+_ADAPTER = ("lora_alpha", "use_rslora")
+"""What is read of the configurations: numbers that say how stored weights are to be multiplied."""
 
 
 def sniff(head: bytes, path: Path) -> bool:
@@ -71,17 +78,33 @@ def _choice(names: list[str]) -> tuple[str, list[str]]:
 
 
 def _configuration(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    file = path / "config.json"
-    if not file.is_file() or file.stat().st_size > _LONGEST_CONFIG:
-        return {}, ()
-    try:
-        config = parse_json(file.read_bytes(), "config.json")
-    except ReadError:
-        return {}, ("config.json is damaged and was ignored.",)
+    config, note = _object(path / "config.json")
     metadata = {}
     if isinstance(config.get("model_type"), str):
         metadata["model_type"] = config["model_type"]
     architectures = config.get("architectures")
     if isinstance(architectures, list) and all(isinstance(name, str) for name in architectures):
         metadata["architectures"] = ", ".join(architectures)
-    return metadata, ()
+    quantised, second = config.get("quantization_config"), ""
+    if not isinstance(quantised, dict):
+        quantised, second = _object(path / "quantize_config.json")
+    adapter, third = _object(path / "adapter_config.json")
+    for prefix, keys, said in (
+        ("config", _NETWORK, config),
+        ("quantisation", _QUANTISATION, quantised),
+        ("adapter", _ADAPTER, adapter),
+    ):
+        metadata |= {f"{prefix}.{key}": str(said[key]) for key in keys if is_text(said.get(key))}
+    if isinstance(adapter.get("alpha_pattern"), dict):
+        metadata["adapter.alpha_pattern"] = json.dumps(adapter["alpha_pattern"])
+    return metadata, tuple(filter(None, (note, second, third)))
+
+
+def _object(file: Path) -> tuple[dict[str, Any], str]:
+    """A configuration, empty where there is none; and what is wrong with it."""
+    if not file.is_file() or file.stat().st_size > _LONGEST_CONFIG:
+        return {}, ""
+    try:
+        return parse_json(file.read_bytes(), file.name), ""
+    except ReadError:
+        return {}, f"{file.name} is damaged and was ignored."

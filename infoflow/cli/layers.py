@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
 from infoflow.cli import options
+
+if TYPE_CHECKING:
+    from infoflow.report import LayerSummary
+
+_NAMED = 3
 
 
 def layers(
@@ -69,6 +77,8 @@ def layers(
             layer.geometry,
         )
     console.print(table)
+    for line in _notes([planned.summary for planned in chosen]):
+        console.print(Text(printable(line), style="dim"))
     rest = [record for record in opened.plan.records if record.status is not Status.ANALYSED]
     if rest:
         console.print(f"\n{len(rest)} tensors are not layers:")
@@ -77,3 +87,14 @@ def layers(
             console.print(Text(printable(line), style="dim"))
     for note in opened.checkpoint.notes:
         console.print(Text(printable(note), style="dim"))
+
+
+def _notes(layers: Sequence[LayerSummary]) -> Iterator[str]:
+    """What must be known of some layers: each note once, with their names."""
+    names: dict[str, list[str]] = {}
+    for layer in layers:
+        if layer.note:
+            names.setdefault(layer.note, []).append(layer.name)
+    for note, found in names.items():
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        yield f"{', '.join(found[:_NAMED])}{more}: {note}"

@@ -12,6 +12,8 @@ from infoflow.findings.dead_filters import DEAD_FILTERS
 from infoflow.findings.dead_inputs import DEAD_INPUTS
 from infoflow.findings.duplicate_filters import DUPLICATE_FILTERS
 from infoflow.findings.far_from_random import FAR_FROM_RANDOM
+from infoflow.findings.idle_tokens import IDLE_TOKENS
+from infoflow.findings.idle_updates import IDLE_UPDATES
 from infoflow.findings.ill_conditioned import ILL_CONDITIONED
 from infoflow.findings.negligible_filters import NEGLIGIBLE_FILTERS
 from infoflow.findings.non_finite import NON_FINITE
@@ -39,6 +41,8 @@ RULES: tuple[Rule, ...] = (
     NOT_ANALYSED,
     OUTLIER_FILTERS,
     ZERO_SCALES,
+    IDLE_TOKENS,
+    IDLE_UPDATES,
     FAR_FROM_RANDOM,
     ASSUMED_GEOMETRY,
 )

@@ -18,15 +18,19 @@ _ATTENTION = re.compile(
     r"qkv|qkv_proj|wqkv|c_attn|in_proj|query_key_value)$",
     re.IGNORECASE,
 )
+_SIDE_BY_SIDE = re.compile(
+    r"(?:^|\.)(?:ih|hh|hr)(?:_l\d+)?(?:_reverse)?(?:\.[a-z]+)?$|(?:^|\.)experts\.|\.(?:gate|up)$"
+)
+"""Gates of recurrent layers, experts of a mixture, the two halves of a gated unit."""
 _SHIFT = re.compile(r"(?:^|[._])(?:bias\w*|\w+_bias|beta|shift|running_mean)$", re.IGNORECASE)
 _END = 200  # characters of a name; the pattern takes the square of what it is given
 _REPEATS = 3
 """Numbered blocks alike that make a tower of blocks."""
 
 
-def is_attention_input(layer: LayerSummary) -> bool:
-    """Whether a layer is a query, key or value projection: parallel to others, by its name."""
-    return bool(_ATTENTION.search(layer.name))
+def works_beside_others(layer: LayerSummary) -> bool:
+    """Whether a layer is parallel to others by its name: a query, a gate, an expert."""
+    return bool(_ATTENTION.search(layer.name) or _SIDE_BY_SIDE.search(layer.name))
 
 
 def may_normalise(record: TensorRecord) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from infoflow.report import Finding, LayerSummary, Measurement, Report
 
 _NAMED = 4
+_ELSEWHERE = ("normalisation", "embedding", "low-rank update")
+"""Kinds whose rules are their own: rank, dead rows and runs mean other things there."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Rule:
 
 
 def linear_layers(report: Report) -> Iterator[LayerSummary]:
-    """The layers that are linear maps, in depth order: all but the normalisations."""
-    return (layer for layer in report.layers if layer.kind != "normalisation")
+    """The layers that map activations to activations, in depth order."""
+    return (layer for layer in report.layers if layer.kind not in _ELSEWHERE)
 
 
 def measured(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from infoflow.findings.depth import after_scales, in_repeated_blocks, is_attention_input
+from infoflow.findings.depth import after_scales, in_repeated_blocks, works_beside_others
 from infoflow.findings.rule import Rule, figure
 from infoflow.report import Finding, Report, Severity, Status
 
@@ -59,7 +59,7 @@ def _runs(report: Report) -> Iterator[Run]:
         if run and (gain is None or layer.name in rescaled):
             yield run
             run = []
-        if gain is not None and not is_attention_input(layer):
+        if gain is not None and not works_beside_others(layer):
             run.append((layer.name, gain))
         if run and report.row(layer.name, "log-volume.density.folded") is not None:
             yield run

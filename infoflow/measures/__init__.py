@@ -24,6 +24,7 @@ MODULES = (
     "infoflow.measures.weights.spectrum",
     "infoflow.measures.weights.random_twin",
     "infoflow.measures.weights.filters",
+    "infoflow.measures.weights.tokens",
 )
 GROUPS = ("paper", "default", "all")
 

@@ -248,10 +248,13 @@ def test_kinds_of_tensors() -> None:
         ("layer_scale", "layer scale"),
         ("attn_mask", "attention mask"),
         ("strange", "parameter 'strange' of Odd"),
-        ("lstm.weight_ih_l0", "recurrent weight: its gates are not read apart"),
+        ("lstm.weight_ih_l0", "parameter 'weight_ih_l0' of LSTM"),
         ("slope.weight", "slope of a PReLU"),
         ("bilinear.weight", "bilinear form"),
-        ("weighted.parametrizations.weight.original1", "part of a parametrised weight"),
+        (
+            "weighted.parametrizations.weight.original1",
+            "parameter 'original1' of ParametrizationList",
+        ),
     ],
 )
 def test_other_tensors_have_a_reason(name: str, reason: str) -> None:
@@ -262,3 +265,11 @@ def test_other_tensors_have_a_reason(name: str, reason: str) -> None:
 def test_every_tensor_of_two_dimensions_has_a_word() -> None:
     found = odd()
     assert {n for n, s in found.shapes.items() if len(s) > 1} <= set(found.parameters)
+
+
+def test_a_weight_that_is_computed_has_the_facts_of_its_layer() -> None:
+    convolution = nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 8, 3, stride=2, groups=2))
+    facts = trace(nn.Sequential(convolution, nn.BatchNorm2d(8)), (9, 9)).parameters["0.weight"]
+    assert (facts.kind, facts.normalisation) == ("convolution", "1.weight")
+    assert facts.geometry is not None
+    assert (facts.geometry.stride, facts.geometry.groups) == ((2, 2), 2)

@@ -14,7 +14,7 @@ import pytest
 
 from infoflow import analyze
 from infoflow.findings import find
-from infoflow.findings.depth import after_scales, in_repeated_blocks, is_attention_input
+from infoflow.findings.depth import after_scales, in_repeated_blocks, works_beside_others
 from infoflow.layers import Layer
 from infoflow.report import Coverage, Report, Status, TensorRecord
 from tests.cases import SAMPLES
@@ -128,13 +128,13 @@ def test_queries_keys_and_values_are_side_by_side(names: tuple[str, ...]) -> Non
         for name in names
     ]
     report = report_of(layers, "signal-gain")
-    assert all(is_attention_input(layer) for layer in report.layers)
+    assert all(works_beside_others(layer) for layer in report.layers)
     assert not fired(report, "signal-collapse")
 
 
 def test_an_output_projection_is_no_attention_input() -> None:
     report = report_of([dense(draw(4, 4), name) for name in ("o_proj", "mlp.value_net", "fcq")])
-    assert not any(is_attention_input(layer) for layer in report.layers)
+    assert not any(works_beside_others(layer) for layer in report.layers)
 
 
 @pytest.mark.parametrize(("name", "collapses"), [("torch", True), ("he", False)])

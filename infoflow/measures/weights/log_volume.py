@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from infoflow.measures.measure import Measure
 from infoflow.measures.weights.folded import folded_rows
 from infoflow.measures.weights.scale import root_mean_square
-from infoflow.measures.weights.subject import LINEAR, Subject
+from infoflow.measures.weights.subject import LINEAR, SPECTRAL, Subject
 from infoflow.report import MINUS_INFINITY, Measurement
 from infoflow.spectra import circular_log_volume, slice_densities
 
@@ -21,23 +21,31 @@ SLICE_TOLERANCE, FAST_SLICE_TOLERANCE = 1e-2, 1e-1
 
 
 def unit(subject: Subject) -> str:
-    """``nats`` for a dense layer; a convolution's figures are a position."""
-    return "nats" if subject.layer.kind == "dense" else "nats per position"
+    """``nats`` for a matrix; a convolution's figures are a position."""
+    return "nats" if len(subject.layer.weight.shape) == 2 else "nats per position"
 
 
 def log_volume_rows(subject: Subject) -> Iterator[Measurement]:
     """Σ log σᵢ over all min(N, d) singular values of a dense weight (N, d), in nats.
 
     ½ log det(WWᵀ): the change in volume of the map restricted to the complement of its kernel; at
-    least log|det W_sq| (Cauchy–Binet). −∞ below full rank.
+    least log|det W_sq| (Cauchy–Binet). −∞ below full rank, as every low-rank update is.
     """
+    whole = subject.layer.whole
+    if whole and subject.kernel.rank_channels < min(whole[:2]):
+        note = (
+            f"{MINUS_INFINITY}: by its making an update of rank {subject.kernel.rank_channels} at "
+            f"most, of {min(whole[:2])}"
+        )
+        yield Measurement(subject.layer.name, "log-volume", "value", None, unit(subject), note=note)
+        return
     density = subject.density
     yield Measurement(
         subject.layer.name,
         "log-volume",
         "value",
         density.value,
-        "nats",
+        unit(subject),
         method=f"Σ log σᵢ, {density.method}",
         note=density.note,
     )
@@ -71,7 +79,7 @@ def over_rank_rows(subject: Subject) -> Iterator[Measurement]:
     rank 0. It depends on what counts as zero: the note gives rank, tolerance and gap.
     """
     density, rank = subject.density, subject.rank
-    dense = subject.layer.kind == "dense"
+    convolution = subject.layer.kind in CONVOLUTIONS
     exact = density.over_low == density.over_high
     note = f"over rank {rank.rank} of {rank.full}, tolerance {rank.tolerance:.2g}"
     if rank.gap is not None:
@@ -80,7 +88,7 @@ def over_rank_rows(subject: Subject) -> Iterator[Measurement]:
         note = "absent at rank 0: every weight is exactly zero"
     yield Measurement(
         subject.layer.name,
-        "log-volume.over-rank" if dense else "log-volume.density.over-rank",
+        "log-volume.density.over-rank" if convolution else "log-volume.over-rank",
         "value",
         density.over_rank,
         unit(subject),
@@ -186,7 +194,7 @@ LOG_VOLUME = Measure(
     symbol="Σ log σᵢ",
     unit="nats",
     needs="spectrum",
-    kinds=DENSE,
+    kinds=SPECTRAL - CONVOLUTIONS,
     group="default",
     summary="exact change in volume of a dense layer; never below log|det W_sq|",
     source="½ log det WWᵀ; Cauchy–Binet",
@@ -198,7 +206,7 @@ LOG_VOLUME_OVER_RANK = Measure(
     symbol="Σ_r log σᵢ",
     unit="nats",
     needs="spectrum",
-    kinds=DENSE,
+    kinds=SPECTRAL - CONVOLUTIONS,
     group="default",
     summary="log-volume over the directions that survive",
     source="Σ log of the rank largest singular values",

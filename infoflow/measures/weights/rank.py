@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infoflow.measures.measure import Measure
-from infoflow.measures.weights.subject import LINEAR, Subject
+from infoflow.measures.weights.subject import SPECTRAL, Subject
 from infoflow.report import Measurement
 
 
@@ -17,12 +17,20 @@ def rank(subject: Subject) -> Iterator[Measurement]:
     rows and columns are scaled to unit norm, that counts as zero; ``gap`` the ratio of the last
     singular value kept to the first one that is not. The note names channels that are zero,
     negligible, copies or mixtures of others, and says where full rank cannot be told.
+
+    Of a low-rank update ``full`` is the width of its factors: what it may have by its making.
     """
     found, name = subject.rank, subject.layer.name
     where = f"{found.frequencies} random frequencies" if subject.kernel.axes else "one matrix"
     method = f"singular values of {where}, rows and columns scaled to unit norm"
+    sentence = found.sentence
+    if whole := subject.layer.whole:
+        lost = f"rank {found.rank}" if found.rank < found.full else "all"
+        sentence = f"{lost} of the {found.full} directions that its factors allow, of " + (
+            f"{min(whole[:2])} of the layer that it changes"
+        )
     yield Measurement(
-        name, "rank", "value", float(found.rank), "count", method=method, note=found.sentence
+        name, "rank", "value", float(found.rank), "count", method=method, note=sentence
     )
     yield Measurement(name, "rank", "full", float(found.full), "count", method=method)
     yield Measurement(
@@ -45,7 +53,7 @@ RANK = Measure(
     symbol="rank",
     unit="count",
     needs="spectrum",
-    kinds=LINEAR,
+    kinds=SPECTRAL,
     group="default",
     summary="how many independent directions pass through at each position",
     source="numerical rank after equilibration; Golub & Van Loan, Matrix Computations, §5.4",

@@ -81,15 +81,20 @@ def fan_in(layer: Layer) -> float:
 
 
 def weight_scale(subject: Subject) -> Iterator[Measurement]:
-    """Root mean square of the weights, √(mean w²); no unit."""
-    rms = root_mean_square(subject.layer.weight)
+    """Root mean square of the weights (of an update: of its product), √(mean w²); no unit."""
+    layer = subject.layer
+    rms = root_mean_square(layer.weight)
+    if layer.whole:
+        # The part in the directions that it uses has the product's norm, in fewer numbers.
+        rms *= math.sqrt(math.prod(layer.weight.shape) / math.prod(layer.whole))
     yield Measurement(
-        subject.layer.name,
+        layer.name,
         "weight-scale",
         "value",
         rms,
         "root mean square",
         method="√(mean w²) in float64 over every weight of the layer",
+        note=layer.note if layer.whole else "",
     )
 
 
@@ -121,7 +126,7 @@ WEIGHT_SCALE = Measure(
     symbol="rms w",
     unit="root mean square",
     needs="weights",
-    kinds=_KINDS,
+    kinds=_KINDS | {"embedding", "low-rank update"},
     group="default",
     summary="root mean square of the weights: what weight decay and initialisation set",
     source="infoflow",

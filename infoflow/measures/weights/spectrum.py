@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infoflow.measures.measure import Measure
-from infoflow.measures.weights.subject import LINEAR, Subject
+from infoflow.measures.weights.subject import LINEAR, SPECTRAL, Subject
 from infoflow.report import Measurement, Series
 from infoflow.spectra import Spectrum
 
@@ -157,7 +157,7 @@ SPECTRAL_NORM = Measure(
     symbol="σ_max",
     unit="ratio",
     needs="spectrum",
-    kinds=LINEAR,
+    kinds=SPECTRAL,
     group="default",
     summary="the most that the layer can stretch an input",
     source="SED (Sedghi, Gupta, Long 2019), theorem 6, for convolutions",
@@ -170,7 +170,7 @@ STABLE_RANK = Measure(
     symbol="Σσ²/σ_max²",
     unit="count",
     needs="spectrum",
-    kinds=LINEAR,
+    kinds=SPECTRAL,
     group="default",
     summary="how many directions carry as much as the strongest one; at most the rank",
     source="Rudelson & Vershynin 2007, §1",
@@ -182,7 +182,7 @@ EFFECTIVE_RANK = Measure(
     symbol="erank",
     unit="count",
     needs="spectrum",
-    kinds=LINEAR,
+    kinds=SPECTRAL,
     group="default",
     summary="exponential of the entropy of the singular values' shares",
     source="Roy & Vetterli 2007, definition 1",
@@ -194,7 +194,7 @@ CONDITION_NUMBER = Measure(
     symbol="κ",
     unit="ratio",
     needs="spectrum",
-    kinds=LINEAR,
+    kinds=LINEAR | {"embedding"},
     group="default",
     summary="strongest over weakest direction",
     source="Golub & Van Loan, Matrix Computations, §2.6",
@@ -206,7 +206,7 @@ VON_NEUMANN = Measure(
     symbol="S₁",
     unit="bits",
     needs="spectrum",
-    kinds=LINEAR,
+    kinds=SPECTRAL,
     group="default",
     summary="entropy of the squared singular values' shares",
     source="GIR (Sanchez Giraldo, Rao, Principe 2015), §2, α → 1",
@@ -218,7 +218,7 @@ RENYI = Measure(
     symbol="S₂",
     unit="bits",
     needs="spectrum",
-    kinds=LINEAR,
+    kinds=SPECTRAL,
     group="default",
     summary="Rényi entropy of order 2 of the squared singular values' shares",
     source="GIR (Sanchez Giraldo, Rao, Principe 2015), definition 2.1",

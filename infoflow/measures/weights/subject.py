@@ -23,7 +23,10 @@ from infoflow.spectra import (
 from infoflow.spectra.rank import machine_epsilon
 
 LINEAR = frozenset({"dense", "convolution", "transposed convolution"})
-"""Kinds of layers that are linear maps."""
+"""Kinds of layers that map activations to activations, linearly."""
+
+SPECTRAL = LINEAR | {"embedding", "low-rank update"}
+"""Kinds that have singular values: also tables of tokens, and updates of layers elsewhere."""
 
 LARGEST_WEIGHT = 1e75
 """Fourth powers of larger weights are beyond float64."""

@@ -25,7 +25,7 @@ Array = Any
 _BLOCK = 1 << 18
 """Numbers read at once: a megabyte of float32, which stays in the cache between the two looks."""
 
-_KINDS = frozenset({"dense", "convolution", "transposed convolution", "normalisation"})
+_KINDS = frozenset({"dense", "convolution", "transposed convolution", "normalisation", "embedding"})
 
 
 def count_zeros(weight: Array) -> int:
@@ -161,7 +161,7 @@ NON_FINITE = Measure(
     symbol="NaN, ∞",
     unit="count",
     needs="weights",
-    kinds=_KINDS,
+    kinds=_KINDS | {"low-rank update"},
     group="paper",
     summary="weights that are NaN or infinite: a damaged file or a diverged training",
     source="infoflow",

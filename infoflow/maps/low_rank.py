@@ -1,0 +1,186 @@
+"""LoRA and its kin: the update B·A of a layer that is stored elsewhere (Hu et al. 2021).
+
+The product is never formed whole. With B = Q·R (Q orthonormal columns), B·A = Q·(R·A): the map
+R·A of r rows has the product's singular values, rank and Frobenius norm, and for an update of a
+convolution, whose A is a convolution and whose B mixes its r channels, its symbol does at
+every frequency. It is what a layer of this kind holds as its weight.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from infoflow.checkpoints.checkpoint import StoredTensor
+from infoflow.maps.weight import Role, Tensors, Weight, refused
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_DOWN = (
+    (
+        re.compile(r"^(?P<stem>.+)\.lora_A(?P<adapter>(\.[^.]+)?)\.weight$"),
+        "{stem}.lora_B{adapter}.weight",
+    ),
+    (
+        re.compile(r"^(?P<stem>.+)\.lora_embedding_A(?P<adapter>(\.[^.]+)?)$"),
+        "{stem}.lora_embedding_B{adapter}",
+    ),
+    (re.compile(r"^(?P<stem>.+)\.lora_A(?P<adapter>)$"), "{stem}.lora_B"),
+    (re.compile(r"^(?P<stem>.+)\.lora_down(?P<adapter>)\.weight$"), "{stem}.lora_up.weight"),
+    (
+        re.compile(r"^(?P<stem>.+)[._]lora\.down(?P<adapter>)\.weight$"),
+        "{stem}{joint}lora.up.weight",
+    ),
+)
+"""Names of the first factor (PEFT, its embeddings, loralib, kohya, older diffusers), and
+the second's."""
+_WRAPPERS = ("base_model.model.", "lora_unet_", "lora_te1_", "lora_te2_", "lora_te_")
+_ANY = re.compile(r"(^|[._])(lora|hada|lokr|oft)_")
+
+
+@dataclass(frozen=True)
+class _Names:
+    """The two factors' names, and the layer that they change."""
+
+    down: str
+    up: str
+    stem: str
+    adapter: str
+
+
+def low_rank(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
+    """The product of two factors times its scale, named by the layer that it changes.
+
+    The scale is ``alpha``/r: of the ``.alpha`` beside the factors, or of an adapter_config.json in
+    the same folder (there also α/√r); else 1, and the note says so.
+    """
+    names = _names(tensor.name, tensors)
+    if names is None:
+        return None
+    up = tensors.get(names.up)
+    if up is None or tensor.unread:
+        return refused(tensor, (Role(tensor.name),), f"a low-rank factor without {names.up}")
+    base = _base(names, tensors)
+    roles = [
+        Role(names.down, f"factor of the update of {base}"),
+        Role(names.up, f"factor of the update of {base}"),
+    ]
+    alpha = tensors.get(f"{names.stem}.alpha")
+    if alpha is not None:
+        roles.append(Role(alpha.name, f"alpha of the update of {base}: scales it", state=True))
+    rank, *taps = tensor.shape[:1] + tensor.shape[2:]
+    if reason := _misfit(tensor, up, names, tensors):
+        return refused(tensor, tuple(roles), reason)
+    scale, told = _scale(base, rank, alpha, tensors)
+    shape = (up.shape[0], tensor.shape[1], *taps)
+    where = "" if _is_present(names, tensors) else ", which is not in this file"
+    note = f"LoRA update of width {rank} to this layer{where}; {told}"
+    magnitude = f"{names.stem}.lora_magnitude_vector"
+    if any(f"{magnitude}{end}" in tensors for end in ("", ".weight", f"{names.adapter}.weight")):
+        note += "; DoRA's magnitudes need the base's weight and are not applied"
+
+    def load() -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        outer = up.load().astype(np.float64).reshape(up.shape[0], rank)
+        inner = tensor.load().astype(np.float64).reshape(rank, -1)
+        factor = 1.0 if scale is None else scale
+        if alpha is not None:
+            factor = float(np.asarray(alpha.load(), np.float64).ravel()[0]) / rank
+        # LAPACK would spread one NaN over everything, or fail.
+        finite = bool(np.isfinite(outer).all())
+        triangle = np.linalg.qr(outer, mode="r") if finite else outer[: min(outer.shape)]
+        with np.errstate(invalid="ignore", over="ignore"):
+            product: np.ndarray[Any, Any] = factor * (triangle @ inner)
+        return product.reshape(len(product), *shape[1:])
+
+    made = StoredTensor(f"{base}.weight", shape, tensor.dtype, load)
+    size = tensor.size + up.size
+    return Weight(made, tuple(roles), note, factored=True, parameters=size)
+
+
+def unmatched(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
+    """A tensor of an adapter of another kind, or one that ``low_rank`` left over."""
+    if not _ANY.search(tensor.name):
+        return None
+    if "lora_magnitude_vector" in tensor.name:
+        return None
+    what = "a factor of an adapter of a kind that is not computed (LoHa, LoKr, OFT, lora_mid)"
+    if re.search(r"lora_(embedding_)?[AB]|lora_(down|up)", tensor.name):
+        what = "a low-rank factor without its counterpart"
+    return refused(tensor, (Role(tensor.name),), what)
+
+
+def _names(name: str, tensors: Tensors) -> _Names | None:
+    for pattern, second in _DOWN:
+        if found := pattern.match(name):
+            stem, adapter = found["stem"], found["adapter"]
+            joint = name[len(stem)]
+            up = second.format(stem=stem, adapter=adapter, joint=joint)
+            return _Names(name, up, stem, adapter)
+    return None
+
+
+def _base(names: _Names, tensors: Tensors) -> str:
+    """The layer that is changed; with a suffix where the file holds it, or several updates."""
+    base = names.stem
+    adapter = "" if names.adapter == ".default" else names.adapter
+    if _is_present(names, tensors):
+        return f"{base}.lora{adapter}"
+    for wrapper in _WRAPPERS:
+        base = base.removeprefix(wrapper)
+    return f"{base}.lora{adapter}" if adapter else base
+
+
+def _is_present(names: _Names, tensors: Tensors) -> bool:
+    """Whether the file holds the layer itself."""
+    leaves = ("weight", "base_layer.weight", "base_layer.qweight")
+    return any(f"{names.stem}.{leaf}" in tensors for leaf in leaves)
+
+
+def _misfit(down: StoredTensor, up: StoredTensor, names: _Names, tensors: Tensors) -> str:
+    rank = down.shape[0] if down.shape else 0
+    if f"{names.stem}.lora_mid.weight" in tensors:
+        return "a LoRA update of three factors (lora_mid), which is not computed"
+    if len(down.shape) < 2 or len(up.shape) < 2 or 0 in (*down.shape, *up.shape):
+        return "low-rank factors without two dimensions"
+    if up.shape[1] != rank or math.prod(up.shape[2:]) != 1:
+        shapes = " and ".join("×".join(map(str, tensor.shape)) for tensor in (down, up))
+        return f"low-rank factors of shapes that do not fit ({shapes})"
+    return ""
+
+
+def _scale(
+    base: str, rank: int, alpha: StoredTensor | None, tensors: Tensors
+) -> tuple[float | None, str]:
+    """The factor (None where it is in a tensor), and what is said of it."""
+    if alpha is not None:
+        return None, "scaled by its alpha/r"
+    said = tensors.metadata.get("adapter.lora_alpha", "")
+    try:
+        value = _patterned("adapter.alpha_pattern", base, float(said), tensors)
+        if not math.isfinite(value):
+            raise ValueError
+    except ValueError:
+        return 1.0, "its scale alpha/r is not in the file and was taken as 1"
+    root = tensors.metadata.get("adapter.use_rslora") == "True"
+    return value / (math.sqrt(rank) if root else rank), (
+        f"scaled by alpha/{'√r' if root else 'r'} = {value:g}/{'√' if root else ''}{rank}"
+    )
+
+
+def _patterned(key: str, base: str, usual: float, tensors: Tensors) -> float:
+    """The number that a pattern of the configuration gives this layer, else the usual one."""
+    patterns = json.loads(tensors.metadata.get(key, "{}"))
+    for pattern, value in patterns.items() if isinstance(patterns, dict) else ():
+        try:
+            fits = re.match(rf"(.*\.)?({pattern})$", base)
+        except re.error:
+            continue
+        if fits and isinstance(value, int | float):
+            return float(value)
+    return usual

@@ -23,11 +23,11 @@ def _circular(places: Places, size: int) -> Places:
 
 
 def _replicate(places: Places, size: int) -> Places:
-    return np.clip(places, 0, size - 1)
+    return np.asarray(np.clip(places, 0, size - 1))
 
 
 def _reflect(places: Places, size: int) -> Places:
-    return size - 1 - np.abs(size - 1 - np.abs(places))
+    return np.asarray(size - 1 - np.abs(size - 1 - np.abs(places)))
 
 
 MODES: Mapping[str, Callable[[Places, int], Places]] = {
@@ -76,7 +76,7 @@ class Axis:
     def sources(self) -> Places:
         """(positions, kernel): the input position that each tap reads, −1 for a zero."""
         starts = self.stride * np.arange(self.positions)
-        return self.padded[starts[:, None] + self.dilation * np.arange(self.kernel)]
+        return np.take(self.padded, starts[:, None] + self.dilation * np.arange(self.kernel))
 
     @property
     def pairs(self) -> int:

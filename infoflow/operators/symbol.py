@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from infoflow.facts import Geometry
 from infoflow.operators.arrays import as_numpy
 from infoflow.operators.polyphase import PolyphaseKernel
 
@@ -50,10 +51,16 @@ def frequency_symbol(
     return symbol.conj().swapaxes(-1, -2) if kernel.transposed else symbol
 
 
-def symbol_shape(kernel: PolyphaseKernel, grid: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of ``frequency_symbol``, which makes nothing to know it."""
-    sides = (kernel.rows, kernel.cols)
-    return (*grid, kernel.groups, *(reversed(sides) if kernel.transposed else sides))
+def symbol_shape(
+    weight_shape: tuple[int, ...], geometry: Geometry, grid: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Shape of ``frequency_symbol``, from shapes alone."""
+    phases = math.prod(
+        len({k * r % s for k in range(n)})
+        for n, s, r in zip(weight_shape[2:], geometry.stride, geometry.dilation, strict=True)
+    )
+    sides = (weight_shape[0] // geometry.groups, weight_shape[1] * phases)
+    return (*grid, geometry.groups, *(reversed(sides) if geometry.transposed else sides))
 
 
 def _roots_of_unity(n: int) -> NDArray[np.complex128]:

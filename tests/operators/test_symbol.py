@@ -18,7 +18,7 @@ def test_the_circular_operators_singular_values_are_the_symbols(layer):
     )
     operator = circular_operator(layer.weight, geometry, layer.size)
     symbol = frequency_symbol(operator.kernel, layer.coarse)
-    assert symbol.shape == symbol_shape(operator.kernel, layer.coarse)
+    assert symbol.shape == symbol_shape(layer.weight.shape, geometry, layer.coarse)
     assert symbol.dtype == np.complex128
     found = np.sort(np.linalg.svd(symbol, compute_uv=False), axis=None)[::-1]
     dense = np.linalg.svd(operator.to_dense(), compute_uv=False)

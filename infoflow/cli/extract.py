@@ -89,6 +89,7 @@ def extract(
     from infoflow import extraction
     from infoflow.analysis import open_network
     from infoflow.memory import parse_bytes
+    from infoflow.threads import threads_for
 
     ending = _check(out, picture, what, dry_run=dry_run)
     limit = extraction.memory_limit(
@@ -109,7 +110,9 @@ def extract(
     matrix = extraction.build(choice, read, ending)
     _write(choice, matrix, title, out, picture, quiet=quiet)
     if not quiet:
-        _show(title, extraction.summary_rows(choice, read, matrix), no_color=no_color)
+        with threads_for(choice.layer.summary.shape):
+            rows = extraction.summary_rows(choice, read, matrix)
+        _show(title, rows, no_color=no_color)
 
 
 def _check(out: Path | None, picture: Path | None, what: What, *, dry_run: bool) -> str:

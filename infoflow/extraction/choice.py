@@ -80,8 +80,8 @@ def choose(
     if kind not in form.kinds:
         able = [word for word, other in FORMS.items() if kind in other.kinds]
         raise SelectionError(
-            f"{name} is a {kind + ' layer' if kind == DENSE else kind} and has no {wanted.what}, "
-            f"the {form.says}; it has {', '.join(able)}."
+            f"{name} is a {kind + ' layer' if kind == DENSE else kind} and has no {wanted.what} "
+            f"({form.says}); it has {', '.join(able)}."
         )
     if wanted.what.startswith("C_M") and len(planned.summary.shape) > 4:
         raise SelectionError(

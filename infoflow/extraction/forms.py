@@ -183,7 +183,7 @@ def _symbol_size(subject: Subject, wanted: Wanted) -> Estimate:
 
 FORMS: Mapping[str, Form] = {
     "W": Form(
-        "dense weight W, (outputs, inputs)",
+        "dense weight, outputs × inputs",
         (DENSE,),
         False,
         False,
@@ -191,7 +191,7 @@ FORMS: Mapping[str, Form] = {
         lambda subject, _: np.array(as_float64(subject.weight)),
     ),
     "W-square": Form(
-        "completed square weight W′ (ENT Theorem 3)",
+        "completed square weight W′, ENT Theorem 3",
         (DENSE,),
         False,
         False,
@@ -199,7 +199,7 @@ FORMS: Mapping[str, Form] = {
         lambda subject, _: completed(as_float64(subject.weight)),
     ),
     "C_M": Form(
-        "doubly block Toeplitz matrix C_M of one filter (ENT eqs. 5–8)",
+        "doubly block Toeplitz matrix of one filter, ENT eqs. 5–8",
         (CONVOLUTION,),
         True,
         True,
@@ -207,7 +207,7 @@ FORMS: Mapping[str, Form] = {
         lambda subject, wanted: doubly_block_toeplitz(subject.filter(wanted.slice), subject.image),
     ),
     "C_M-square": Form(
-        "completed square matrix C′_M of one filter (ENT eqs. 9 and 10)",
+        "completed square matrix C′_M of one filter, ENT eqs. 9 and 10",
         (CONVOLUTION,),
         True,
         True,
@@ -223,7 +223,7 @@ FORMS: Mapping[str, Form] = {
         lambda subject, _: subject.operator.to_sparse(),
     ),
     "symbol": Form(
-        "frequency-domain symbol, (*frequencies, groups, rows, columns)",
+        "frequency-domain symbol: frequencies × groups × outputs × inputs",
         (CONVOLUTION, TRANSPOSED),
         False,
         False,

@@ -14,8 +14,14 @@ from infoflow.measures.weights.determinant import log_determinant
 from infoflow.operators.arrays import as_float64, as_numpy
 from infoflow.operators.symbol import symbol_shape
 from infoflow.render.text import number
-from infoflow.spectra import Boundary, boundaries, is_affordable, matrix_log_volume
-from infoflow.spectra.matrix import AFFORDABLE, AFFORDABLE_BYTES, MatrixVolume
+from infoflow.spectra import (
+    Boundary,
+    boundaries,
+    circular_boundary,
+    is_affordable,
+    matrix_log_volume,
+)
+from infoflow.spectra.matrix import MatrixVolume
 from infoflow.spectra.tolerance import machine_epsilon
 
 Row = tuple[str, str]
@@ -71,15 +77,16 @@ def _corner(choice: Choice, subject: Subject) -> str:
 
 def _filter(choice: Choice, subject: Subject, epsilon: float) -> str:
     rows, columns = choice.estimate.shape
-    if rows > AFFORDABLE or choice.estimate.dense_bytes > AFFORDABLE_BYTES:
-        return f"not computed for {rows:,} × {columns:,}: above {AFFORDABLE:,} rows"
+    if not is_affordable((rows, columns)):
+        return f"not computed: {rows:,} × {columns:,} would take long"
     matrix: Any = choice.form.build(subject, choice.wanted)
     return _volume(matrix_log_volume(matrix.toarray(), epsilon=epsilon))
 
 
 def _dense(subject: Subject, epsilon: float) -> str:
-    if min(subject.shape) > AFFORDABLE:
-        return f"not computed for {subject.shape[0]:,} × {subject.shape[1]:,}; `infoflow analyze`"
+    rows, columns = subject.shape
+    if not is_affordable((rows, columns)):
+        return f"not computed: {rows:,} × {columns:,} takes long; `infoflow analyze` gives it"
     return _volume(matrix_log_volume(as_numpy(as_float64(subject.weight)), epsilon=epsilon))
 
 
@@ -87,9 +94,10 @@ def _layer(subject: Subject, epsilon: float) -> list[Row]:
     operator = subject.operator
     assert subject.geometry is not None
     assert subject.input_size is not None
-    if not is_affordable(operator) and _work(subject) > _MODERATE_WORK:
-        told = "not computed for a matrix of this size; `infoflow analyze` gives log-volume.density"
-        return [("log-volume", told)]
+    if not is_affordable(operator.shape):
+        rows, columns = operator.shape
+        told = f"not computed: {rows:,} × {columns:,} would take long"
+        return [("log-volume", told), ("circular", _circular(subject, epsilon))]
     found = boundaries(
         subject.weight,
         subject.geometry,
@@ -98,11 +106,23 @@ def _layer(subject: Subject, epsilon: float) -> list[Row]:
         generator=np.random.default_rng(SEED),
     )
     own = found[-1]
-    where = "input" if operator.transposed else "output"
-    total = None if own.value is None else own.value * own.positions
-    rows = [("log-volume", own.note if total is None else f"{_nats(total)} in all")]
-    rows.append(("a position", f"of the {where}, nats: " + ", ".join(map(_boundary, found))))
-    return rows
+    total = own.note if own.value is None else f"{_nats(own.value * own.positions)} in all"
+    compared = "; ".join(map(_boundary, found))
+    return [("log-volume", total), ("a position", f"{compared} nats")]
+
+
+def _circular(subject: Subject, epsilon: float) -> str:
+    """Where even the exact value is too much: that of the circle, if it is not."""
+    if _work(subject) > _MODERATE_WORK:
+        return "not computed either; `infoflow analyze` gives log-volume.density"
+    assert subject.geometry is not None
+    assert subject.input_size is not None
+    found = circular_boundary(
+        subject.operator, subject.input_size, epsilon, np.random.default_rng(SEED)
+    )
+    if found.value is None:
+        return found.note
+    return f"{number(found.value, 3)} nats a position; the borders' part is not known"
 
 
 def _work(subject: Subject) -> float:

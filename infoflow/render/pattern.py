@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_CELLS = 384
-"""Cells along a side: more would be smaller than a dot of a printed picture."""
+MOST_CELLS = 600
+"""Cells along a side: more would be smaller than two dots of a printed picture."""
 
 CHUNK = 1 << 22
 """Non-zeros counted at a time."""
@@ -47,13 +48,23 @@ class Side:
         return f"{self.name}: {self.channels:,} {noun} × {positions} positions"
 
     @property
-    def block(self) -> tuple[str, int]:
-        """What is counted along an axis, and how many lines one of it has."""
-        if not self.positions:
-            return "", 1
+    def label(self) -> str:
+        """For an axis on which blocks are counted: ``output channel (32 × 32 positions each)``."""
+        positions = " × ".join(f"{n:,}" for n in self.positions)
+        if not positions:
+            return self.name
         if self.channels is not None and self.channels > 1:
-            return "channel", math.prod(self.positions)
-        return ("row of positions", math.prod(self.positions[1:]))
+            return f"{self.name} channel ({positions} positions each)"
+        if len(self.positions) == 1:
+            return f"{self.name} position"
+        return f"row of the {self.name} ({positions} positions)"
+
+    @property
+    def block(self) -> int:
+        """Lines of one channel; of one row of positions where there is a single channel."""
+        if self.channels is not None and self.channels > 1:
+            return math.prod(self.positions)
+        return math.prod(self.positions[1:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,35 +91,33 @@ class Pattern:
 
 def pattern(matrix: Any, rows: Side, columns: Side, most: int = MOST_CELLS) -> Pattern:
     """The pattern of a ``scipy.sparse`` csr matrix or of a numpy array."""
-    counts = _counts(matrix, most)
+    # Whole numbers of lines a cell: cells that differ in size would draw a pattern of their own.
+    steps = [-(-n // most) for n in matrix.shape]
+    counts = _counts(matrix, steps)
     sizes = [
-        np.bincount(_cell(np.arange(n), n, cells), minlength=cells)
-        for n, cells in zip(matrix.shape, counts.shape, strict=True)
+        np.minimum(step, n - step * np.arange(cells))
+        for n, step, cells in zip(matrix.shape, steps, counts.shape, strict=True)
     ]
     shares = counts / np.outer(*sizes)
     return Pattern(shares, rows, columns, int(counts.sum()))
 
 
-def _cell(places: NDArray[Any], length: int, cells: int) -> NDArray[np.int64]:
-    return np.asarray(places.astype(np.int64) * cells // length)
-
-
-def _counts(matrix: Any, most: int) -> NDArray[np.int64]:
-    """Non-zeros in each cell."""
-    height, width = (min(n, most) for n in matrix.shape)
+def _counts(matrix: Any, steps: Sequence[int]) -> NDArray[np.int64]:
+    """Non-zeros in each cell of so many rows and columns."""
+    height, width = (-(-n // step) for n, step in zip(matrix.shape, steps, strict=True))
     counts = np.zeros(height * width, dtype=np.int64)
-    step = max(1, CHUNK // max(1, matrix.shape[1])) if isinstance(matrix, np.ndarray) else None
+    dense = isinstance(matrix, np.ndarray)
     start, rows = 0, matrix.shape[0]
     while start < rows:
-        if step is not None:
-            stop = min(start + step, rows)
+        if dense:
+            stop = min(start + max(1, CHUNK // matrix.shape[1]), rows)
             row, column = np.nonzero(matrix[start:stop])
         else:
             stop = _rows_until(matrix.indptr, start, CHUNK)
             held = slice(matrix.indptr[start], matrix.indptr[stop])
             row = np.repeat(np.arange(stop - start), np.diff(matrix.indptr[start : stop + 1]))
             column = matrix.indices[held]
-        places = _cell(row + start, rows, height) * width + _cell(column, matrix.shape[1], width)
+        places = (row + start) // steps[0] * width + column // steps[1]
         counts += np.bincount(places, minlength=counts.size)
         start = stop
     return counts.reshape(height, width)

@@ -1,6 +1,6 @@
 """From an operator to what its spectrum says, by the cheapest exact way, and which way it was."""
 
-from infoflow.spectra.boundaries import Boundary, boundaries
+from infoflow.spectra.boundaries import Boundary, boundaries, circular_boundary
 from infoflow.spectra.density import (
     Circular,
     Density,
@@ -25,6 +25,7 @@ __all__ = [
     "Rank",
     "Spectrum",
     "boundaries",
+    "circular_boundary",
     "circular_log_volume",
     "exact_log_volume",
     "generic_rank",

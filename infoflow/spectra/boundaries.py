@@ -23,17 +23,18 @@ class Boundary:
     Args:
         name: ``circular``, ``valid`` (no padding), ``same`` (zeros, as many positions of the
             output as of the input at stride 1) or ``own`` (the layer's own padding).
-        value: Nats a position of the coarse grid (the output's; the input's of a transposed
-            layer): the operator's log-volume over its *own* number of positions. None where it is
-            −∞ or not computed.
-        positions: That number.
+        value: Nats a position: the operator's log-volume over its *own* number of positions.
+            None where it is −∞ or not computed.
+        positions: Singular values of the operator over those a position: positions of the output
+            where a layer has no more outputs than inputs (times phases), else of the input's
+            coarse grid; the other way round for a transposed layer.
         gap: The value less the circular one: the boundary error. None without either.
         note: Why there is no value, or ``""``.
     """
 
     name: str
     value: float | None
-    positions: int
+    positions: float
     gap: float | None
     note: str = ""
 
@@ -59,24 +60,34 @@ def boundaries(
         generator: Of the frequencies at which the rank is found.
     """
     own = layer_operator(weight, geometry, input_size)
-    first = _circular(own, input_size, epsilon, generator)
-    others = [
-        _exact(name, weight, other, input_size, epsilon, first.value)
-        for name, other in (
-            ("valid", _padded(geometry, (0,) * len(input_size))),
-            ("same", _same(weight, geometry)),
-            ("own", geometry),
-        )
-    ]
-    return (first, *others)
+    found = [circular_boundary(own, input_size, epsilon, generator)]
+    wanted = {
+        "valid": _padded(geometry, (0,) * len(input_size)),
+        "same": _same(weight, geometry),
+        "own": geometry if any(geometry.output_padding) else replace(geometry, output_padding=()),
+    }
+    known: dict[Geometry | None, Boundary] = {}
+    for name, other in wanted.items():
+        if other not in known:
+            known[other] = _exact(name, weight, other, input_size, epsilon, found[0].value)
+        found.append(replace(known[other], name=name))
+    return tuple(found)
 
 
-def _circular(
+def circular_boundary(
     operator: LayerOperator,
     input_size: tuple[int, ...],
     epsilon: float,
     generator: np.random.Generator,
 ) -> Boundary:
+    """The circular log-volume a position, of a layer of any size.
+
+    Args:
+        operator: The layer; its padding does not matter.
+        input_size: Of its input.
+        epsilon: ε of the stored weights.
+        generator: Of the frequencies at which the rank is found.
+    """
     kernel = operator.kernel
     positions = math.prod(kernel.positions(input_size))
     if not kernel.transposed and any(n % s for n, s in zip(input_size, kernel.stride, strict=True)):
@@ -105,8 +116,8 @@ def _exact(
         operator = layer_operator(weight, geometry, input_size)
     except OperatorError as error:
         return Boundary(name, None, 0, None, f"not computed: {error}")
-    positions = math.prod(axis.positions for axis in operator.axes)
-    if not is_affordable(operator):
+    positions = min(operator.reached) / operator.kernel.rank_channels
+    if not is_affordable(operator.shape):
         sides = " × ".join(f"{side:,}" for side in operator.shape)
         return Boundary(name, None, positions, None, f"not computed: {sides} is too large")
     found = exact_log_volume(operator, epsilon=epsilon)

@@ -15,11 +15,8 @@ from infoflow.spectra.scaling import equilibrated
 from infoflow.spectra.sides import SINGLE
 from infoflow.spectra.tolerance import rank_tolerance
 
-AFFORDABLE = 1500
-"""Smaller side of a matrix up to which its singular values take seconds (two SVDs)."""
-
-AFFORDABLE_BYTES = 1 << 28
-"""Bytes of the dense matrix up to which it is made for that."""
+AFFORDABLE = 4e9
+"""Rows · columns · smaller side of a matrix up to which this takes seconds (an SVD and a QR)."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +65,8 @@ def matrix_log_volume(
     scaled = np.linalg.svd(equilibrated(live), compute_uv=False)
     tolerance = rank_tolerance(live.shape[0], live.shape[1], epsilon, float(scaled[0]))
     rank = min(int(np.sum(scaled > tolerance)), full)
-    values = np.linalg.svd(live, compute_uv=False)[:rank]
-    over_rank = float(np.log(values).sum()) + rank * power * math.log(2)
+    logs = _log_pivots(live) if rank == min(live.shape) else _log_values(live)[:rank]
+    over_rank = float(logs.sum()) + rank * power * math.log(2)
     if rank == full:
         return MatrixVolume(over_rank, over_rank, rank, full, tolerance, None)
     noise = max(live.shape) * 2.0**-52 * float(scaled[0])
@@ -79,10 +76,10 @@ def matrix_log_volume(
     return MatrixVolume(None, over_rank, rank, full, tolerance, gap, note)
 
 
-def is_affordable(operator: LayerOperator) -> bool:
-    """Whether ``exact_log_volume`` takes seconds at most."""
-    size = operator.size
-    return min(size.rows, size.columns) <= AFFORDABLE and size.dense_bytes <= AFFORDABLE_BYTES
+def is_affordable(shape: tuple[int, int]) -> bool:
+    """Whether the log-volume of a dense matrix of that shape takes seconds at most."""
+    rows, columns = shape
+    return rows * columns * min(rows, columns) <= AFFORDABLE
 
 
 def exact_log_volume(operator: LayerOperator, *, epsilon: float) -> MatrixVolume:
@@ -92,10 +89,25 @@ def exact_log_volume(operator: LayerOperator, *, epsilon: float) -> MatrixVolume
     the geometry leaves out (positions between strides) is no loss of the layer's.
 
     Args:
-        operator: Small enough to be a dense matrix (``is_affordable``).
+        operator: Small enough to be a dense matrix (``is_affordable`` of its shape).
         epsilon: ε of the stored weights.
     """
     return matrix_log_volume(operator.to_dense(), epsilon=epsilon, full=min(operator.reached))
+
+
+def _log_pivots(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Their sum is Σ log σᵢ, for a fifth of an SVD's time: log|r_ii| of a QR factorisation.
+
+    Lines are scaled to unit norm first, since a volume does not see the scale of its edges.
+    """
+    tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
+    norms = np.linalg.norm(tall, axis=0)
+    pivots = np.abs(np.diagonal(np.linalg.qr(tall / norms, mode="r")))
+    return np.asarray(np.log(pivots) + np.log(norms))
+
+
+def _log_values(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.log(np.linalg.svd(matrix, compute_uv=False)))
 
 
 def _without_lost_lines(matrix: NDArray[Any], negligible: float) -> NDArray[Any]:

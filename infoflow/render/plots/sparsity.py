@@ -12,9 +12,9 @@ from infoflow.render.pattern import Pattern, Side
 from infoflow.render.plots.sheet import TRAINED, WIDE, drawable, page, sentences
 from infoflow.render.text import percent
 
-LONGEST, SHORTEST = 120.0, 40.0
+LONGEST, SHORTEST = 120.0, 50.0
 """Millimetres that the sides of the map have between them."""
-LEFT, ABOVE, UNDER, RIGHT = 19.0, 5.0, 13.0, 28.0
+LEFT, ABOVE, UNDER, RIGHT, SCALE = 19.0, 5.0, 13.0, 6.0, 22.0
 TICKS = 8
 
 
@@ -26,14 +26,19 @@ def draw(pattern: Pattern, title: str) -> Figure:
         title: Begins the caption: of what file and layer the matrix is.
     """
     wide, high = _sides(pattern)
-    width = LEFT + wide + RIGHT
-    figure, below = page(max(width, WIDE / 2), ABOVE + high + UNDER, _caption(pattern, title))
+    single = pattern.is_exact
+    width = max(LEFT + wide + RIGHT + (0 if single else SCALE), WIDE / 2)
+    figure, below = page(width, ABOVE + high + UNDER, _caption(pattern, title))
     total = ABOVE + high + UNDER + below
-    width = max(width, WIDE / 2)
-    axes = figure.add_axes((LEFT / width, 1 - (ABOVE + high) / total, wide / width, high / total))
+
+    def place(left: float, long: float) -> Axes:
+        """Axes beside each other, from millimetres."""
+        low = 1 - (ABOVE + high) / total
+        return figure.add_axes((left / width, low, long / width, high / total))
+
+    axes = place(LEFT, wide)
     rows, columns = pattern.rows.length, pattern.columns.length
     cells = np.ma.masked_equal(pattern.cells, 0.0)
-    single = pattern.is_exact
     colours = ListedColormap([TRAINED]) if single else matplotlib.colormaps["cividis_r"]
     most = float(pattern.cells.max(initial=0.0)) or 1.0
     image = axes.imshow(
@@ -45,9 +50,7 @@ def draw(pattern: Pattern, title: str) -> Figure:
     _name(axes, "y", pattern.rows)
     _name(axes, "x", pattern.columns)
     if not single and pattern.nonzeros:
-        scale = figure.add_axes(
-            ((LEFT + wide + 4) / width, 1 - (ABOVE + high) / total, 2.2 / width, high / total)
-        )
+        scale = place(LEFT + wide + 4, 2.2)
         bar = figure.colorbar(image, cax=scale)
         bar.outline.set_linewidth(0.4)
         scale.set_label("<colorbar>")
@@ -65,13 +68,13 @@ def _sides(pattern: Pattern) -> tuple[float, float]:
 
 def _name(axes: Axes, which: str, side: Side) -> None:
     """Ticks at the beginnings of channels (of rows of positions, for a filter), and the label."""
-    unit, length = side.block
+    length = side.block
     count = side.length // length
     step = _step(count)
     shown = range(0, count, step)
     axis = axes.yaxis if which == "y" else axes.xaxis
     axis.set_ticks([index * length for index in shown], [f"{index:,}" for index in shown])
-    axis.set_label_text(drawable(side.words + (f"\n({unit})" if unit else "")))
+    axis.set_label_text(drawable(side.label))
 
 
 def _step(count: int) -> int:

@@ -15,13 +15,13 @@ from infoflow.memory import available_memory, bytes_text
 START_UP = 150 * 2**20
 """Bytes of the process itself."""
 
-PATTERN = 50
+PATTERN = 30
 """Bytes of working memory a non-zero of *one* output channel (tables that all channels share)."""
 
 MATLAB_LIMIT = 2**32 - 2**16
 """Bytes of one variable that a .mat file (version 5) holds."""
 
-COPIES = {".npz": 0, ".npy": 0, ".mtx": 1, ".mat": 1}
+COPIES = {".npz": 0, ".npy": 0, ".mtx": 1, ".mat": 2}
 """Times that writing a file copies the sparse matrix."""
 
 
@@ -33,7 +33,7 @@ def needed(choice: Choice, ending: str) -> int:
         return START_UP + 3 * weight + 2 * estimate.dense_bytes
     sparse, dense = estimate.sparse_bytes, estimate.dense_bytes
     if not choice.form.sparse:
-        converted = (1 + COPIES[ending]) * sparse if ending == ".npz" else dense
+        converted = 3 * sparse if ending == ".npz" else dense  # scipy counts, then copies twice
         return START_UP + weight + dense + converted
     assert estimate.nonzeros is not None
     channels = summary.shape[0] if choice.wanted.what == "layer" else 1

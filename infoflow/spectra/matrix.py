@@ -18,6 +18,9 @@ from infoflow.spectra.tolerance import rank_tolerance
 AFFORDABLE = 4e9
 """Rows · columns · smaller side of a matrix up to which this takes seconds (an SVD and a QR)."""
 
+AFFORDABLE_ENTRIES = 1 << 22
+"""Entries up to which it takes little memory: 32 MB for each of a few copies."""
+
 
 @dataclass(frozen=True)
 class MatrixVolume:
@@ -77,9 +80,9 @@ def matrix_log_volume(
 
 
 def is_affordable(shape: tuple[int, int]) -> bool:
-    """Whether the log-volume of a dense matrix of that shape takes seconds at most."""
-    rows, columns = shape
-    return rows * columns * min(rows, columns) <= AFFORDABLE
+    """Whether the log-volume of a matrix of that shape takes seconds and little memory."""
+    entries = shape[0] * shape[1]
+    return entries <= AFFORDABLE_ENTRIES and entries * min(shape) <= AFFORDABLE
 
 
 def exact_log_volume(operator: LayerOperator, *, epsilon: float) -> MatrixVolume:

@@ -21,6 +21,10 @@ class SelectionError(InfoflowError):
     """A layer pattern, measure or option names nothing that exists."""
 
 
+class OperatorError(InfoflowError):
+    """A layer's matrix does not exist as asked for, or is too large."""
+
+
 class OutputError(InfoflowError):
     """An output cannot be written."""
 

@@ -18,6 +18,7 @@ class Geometry:
         padding_mode: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
         output_padding: For transposed convolutions.
         input_size: Spatial size of its input, None where unknown.
+        end_padding: Padding at the far end where it is another (``same`` with an even kernel).
     """
 
     stride: tuple[int, ...]
@@ -28,6 +29,7 @@ class Geometry:
     padding_mode: str = "zeros"
     output_padding: tuple[int, ...] = ()
     input_size: tuple[int, ...] | None = None
+    end_padding: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,11 +227,13 @@ def _kind(part: nn.Module, part_name: str, leaf: str, tensor: torch.Tensor) -> s
 
 def _geometry(part: _ConvNd) -> Geometry:
     transposed = isinstance(part, _ConvTransposeNd)
-    padding = part.padding
+    padding, end = part.padding, tuple[int, ...]()
     if isinstance(padding, str):
-        # "same" with an even kernel pads one more at the far end: the near end is given.
         extents = [r * (k - 1) for r, k in zip(part.dilation, part.kernel_size, strict=True)]
         padding = tuple(extent // 2 if part.padding == "same" else 0 for extent in extents)
+        if part.padding == "same" and any(extent % 2 for extent in extents):
+            # An even kernel pads one more at the far end.
+            end = tuple(-(-extent // 2) for extent in extents)
     return Geometry(
         stride=tuple(part.stride),
         padding=tuple(padding),
@@ -240,6 +242,7 @@ def _geometry(part: _ConvNd) -> Geometry:
         transposed=transposed,
         padding_mode=part.padding_mode,
         output_padding=tuple(part.output_padding) if transposed else (),
+        end_padding=end,
     )
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 from infoflow.errors import OutputError
 from infoflow.render.text import printable
+
+Content = bytes | Callable[[IO[bytes]], object]
+"""What a file will hold: its bytes, or what writes them where they are too many to hold twice."""
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -35,7 +39,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     write_all({Path(path): content})
 
 
-def write_all(contents: Mapping[Path, bytes]) -> None:
+def write_all(contents: Mapping[Path, Content]) -> None:
     """Write several files: each beside its place first, and all renamed once all are written.
 
     A symbolic link is written through. A device or a pipe (``/dev/null``) is written to, not
@@ -83,7 +87,7 @@ def make_folder(path: str | Path) -> Path:
     return folder
 
 
-def _stage(path: Path, content: bytes) -> Path | None:
+def _stage(path: Path, content: Content) -> Path | None:
     """The temporary file beside ``path``; None where ``path`` is a device and was written to."""
     try:
         present = path.stat()
@@ -111,11 +115,11 @@ def _stage(path: Path, content: bytes) -> Path | None:
     return temporary
 
 
-def _write(path: Path, place: Path, flags: int, content: bytes) -> None:
+def _write(path: Path, place: Path, flags: int, content: Content) -> None:
     """Write to ``place``; errors speak of ``path``. A file made here does not outlive an error."""
     try:
         with os.fdopen(os.open(place, flags, 0o666), "wb") as file:
-            file.write(content)
+            file.write(content) if isinstance(content, bytes) else content(file)
     except BaseException as error:
         if flags & os.O_CREAT and not isinstance(error, FileExistsError):
             place.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -73,6 +73,18 @@ def drawn(report: Report, format: str = "png") -> tuple[dict[str, bytes], tuple[
                 page = f"-{number:02}" if len(figures) > 1 else ""
                 contents[f"{name}{page}.{format}"] = rendered(figure, format)
     return contents, tuple(skipped)
+
+
+def picture(draw: Callable[[], Figure], format: str) -> bytes:
+    """One figure, drawn under our style, as the bytes of a file.
+
+    Raises:
+        OutputError: The format is not known.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    _refuse_unknown(format)
+    with _style():
+        return rendered(draw(), format)
 
 
 def _refuse_unknown(format: str) -> None:

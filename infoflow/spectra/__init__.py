@@ -1,5 +1,6 @@
 """From an operator to what its spectrum says, by the cheapest exact way, and which way it was."""
 
+from infoflow.spectra.boundaries import Boundary, boundaries, circular_boundary
 from infoflow.spectra.density import (
     Circular,
     Density,
@@ -7,17 +8,30 @@ from infoflow.spectra.density import (
     log_volume_density,
     slice_densities,
 )
+from infoflow.spectra.matrix import (
+    MatrixVolume,
+    exact_log_volume,
+    is_affordable,
+    matrix_log_volume,
+)
 from infoflow.spectra.rank import Rank, generic_rank
 from infoflow.spectra.spectrum import Spectrum, singular_spectrum
 
 __all__ = [
+    "Boundary",
     "Circular",
     "Density",
+    "MatrixVolume",
     "Rank",
     "Spectrum",
+    "boundaries",
+    "circular_boundary",
     "circular_log_volume",
+    "exact_log_volume",
     "generic_rank",
+    "is_affordable",
     "log_volume_density",
+    "matrix_log_volume",
     "singular_spectrum",
     "slice_densities",
 ]

@@ -121,9 +121,7 @@ class PolyphaseKernel:
         xp = namespace(self.taps)
         if not math.prod(self.taps.shape):
             return 0
-        largest = max(float(xp.max(self.taps)), -float(xp.min(self.taps)))
-        power = math.frexp(largest)[1]
-        return power if abs(power) > MODERATE else 0
+        return extreme_exponent(max(float(xp.max(self.taps)), -float(xp.min(self.taps))))
 
     @cached_property
     def normalised(self) -> PolyphaseKernel:
@@ -195,6 +193,12 @@ class PolyphaseKernel:
     def _active_offsets(self) -> NDArray[np.float64]:
         offsets = np.array(self.offsets, dtype=np.float64).reshape(len(self.offsets), -1)
         return offsets[:, list(self.axes)]
+
+
+def extreme_exponent(largest: float) -> int:
+    """Power of two of a largest magnitude that is extreme, 0 for any other."""
+    power = math.frexp(largest)[1]
+    return power if abs(power) > MODERATE else 0
 
 
 def dense_kernel(weight: Float[Array, "out in"]) -> PolyphaseKernel:

@@ -19,7 +19,7 @@ def rank(subject: Subject) -> Iterator[Measurement]:
     negligible, copies or mixtures of others, and says where full rank cannot be told.
     """
     found, name = subject.rank, subject.layer.name
-    where = f"{found.frequencies} random frequencies" if subject.kernel.axes else "one matrix"
+    where = f"{found.frequencies} random frequencies" if found.frequencies > 1 else "one matrix"
     method = f"singular values of {where}, rows and columns scaled to unit norm"
     yield Measurement(
         name, "rank", "value", float(found.rank), "count", method=method, note=found.sentence

@@ -84,7 +84,7 @@ class BlockedMatrix:
         for start in range(0, self.rows, step):
             block = self.weight[start : start + step]
             largest = max(largest, float(block.max()), -float(block.min()))
-        self.give_back()
+        give_back(self.weight)
         return extreme_exponent(largest)
 
     def scaled(self, rows: Floats | None, columns: Floats | None) -> BlockedMatrix:
@@ -123,9 +123,9 @@ class BlockedMatrix:
             yield rows, self._read(rows, slice(None), buffer[: rows.stop - start])
             pending += (rows.stop - start) * self.cols * self.weight.itemsize
             if pending >= GIVE_BACK:
-                self.give_back()
+                give_back(self.weight)
                 pending = 0
-        self.give_back()
+        give_back(self.weight)
 
     def panels(self, width: int | None = None) -> Iterator[Floats]:
         """All lines of the longer side in turn, as (short, some of the long) float64 arrays.
@@ -144,23 +144,14 @@ class BlockedMatrix:
                 yield self._read(slice(None), lines, np.empty((self.rows, count)))
             else:
                 yield self._read(lines, slice(None), np.empty((count, self.cols))).T
-                self.give_back()
-        self.give_back()
+                give_back(self.weight)
+        give_back(self.weight)
 
     def whole(self) -> Floats:
         """All of it as one float64 array in C's order."""
         found = self._read(slice(None), slice(None), np.empty((self.rows, self.cols)))
-        self.give_back()
+        give_back(self.weight)
         return found
-
-    def give_back(self) -> None:
-        """Let go of the memory map's pages: what is read again comes from the system's cache."""
-        owner: Any = self.weight
-        while isinstance(owner, np.ndarray):
-            owner = owner.base
-        owner = owner.obj if isinstance(owner, memoryview) else owner
-        if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            owner.madvise(mmap.MADV_DONTNEED)
 
     def _read(self, rows: slice, columns: slice, into: Floats) -> Floats:
         np.copyto(into, self.weight[rows, columns], casting="unsafe")
@@ -174,6 +165,19 @@ class BlockedMatrix:
         if self.column_factors is not None:
             into *= self.column_factors[columns]
         return into
+
+
+def give_back(array: NDArray[Any]) -> None:
+    """Let go of a memory map's pages: what is read again comes from the system's cache.
+
+    Nothing happens to an array that is no view of a memory map.
+    """
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    owner = owner.obj if isinstance(owner, memoryview) else owner
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def _times(factors: Floats | None, more: Floats | None) -> Floats | None:

@@ -224,7 +224,8 @@ def convolution_kernel(
         groups: Number of groups; divides the first dimension.
         transposed: Whether it is a transposed convolution.
     """
-    fine = as_float64(weight)
+    # Numpy's are converted tap by tap: a float64 copy of the whole is not held beside the taps.
+    fine: Array = weight if isinstance(weight, np.ndarray) else as_float64(weight)
     size = tuple(int(n) for n in fine.shape[2:])
     if not len(size) == len(stride) == len(dilation):
         raise ValueError(

@@ -66,8 +66,10 @@ def blocked_rank(
 def blocked_factors(
     matrix: BlockedMatrix, rows: NDArray[np.bool_], columns: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
-    """As `scaling.line_factors`, for the rows and columns that are kept; a row and a column step
-    in each pass over the weight."""
+    """As `scaling.line_factors`, for the rows and columns that are kept.
+
+    Each pass over the weight is a step of the rows and one of the columns.
+    """
     by_row, by_column = rows.astype(np.float64), columns.astype(np.float64)
     for _ in range(SCALINGS):
         norms, squared = np.zeros(matrix.cols), by_column**2

@@ -212,7 +212,10 @@ class Found:
 
 def _squares(taps: NDArray[np.float64]) -> NDArray[np.float64]:
     """(groups, rows, cols): Σ over taps of squares, of weights of a moderate size."""
-    return np.asarray(np.einsum("tgrc,tgrc->grc", taps, taps))
+    total = np.square(taps[0])
+    for tap in taps[1:]:
+        total += tap * tap
+    return np.asarray(total)
 
 
 def tolerance_of(

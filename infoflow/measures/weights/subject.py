@@ -93,7 +93,7 @@ class Subject:
     @cached_property
     def kernel(self) -> PolyphaseKernel:
         """The layer as coarse taps; stride 1 and one group where its geometry is not known."""
-        weight, geometry = self.weight, self.layer.geometry
+        weight, geometry = self.layer.weight, self.layer.geometry
         if len(weight.shape) == 2:
             return dense_kernel(weight)
         axes = len(weight.shape) - 2

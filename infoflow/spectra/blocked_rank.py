@@ -172,13 +172,17 @@ class BlockedVectors:
         drawn = directions(dimension, self.generator) * counted[:, None]
         count = (matrix.rows, matrix.cols)[of]
         products, squares = np.zeros((count, drawn.shape[1])), np.zeros(count)
-        for part, block in matrix.row_blocks():
-            if of == 0:
-                products[part] = block @ drawn
-                squares[part] = np.square(block, out=block) @ counted
+        across = of == (1 if matrix.rows < matrix.cols else 0)
+        start = 0
+        for panel in matrix.panels():
+            part = slice(start, start + panel.shape[1])
+            if across:
+                products[part] = panel.T @ drawn
+                squares[part] = counted @ np.square(panel, out=panel)
             else:
-                products += block.T @ drawn[part]
-                squares += counted[part] @ np.square(block, out=block)
+                products += panel @ drawn[part]
+                squares += np.square(panel, out=panel) @ counted[part]
+            start = part.stop
         values = np.abs(products[chosen]) / np.sqrt(squares[chosen])[:, None]
         return Sketch(values, dimension), chosen
 

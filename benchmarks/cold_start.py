@@ -12,9 +12,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from harness import compare, machine
+from harness import INFOFLOW, compare, header
 
-INFOFLOW = str(Path(sys.executable).with_name("infoflow"))
 IMPORT_TORCH = [sys.executable, "-c", "import torch"]
 
 
@@ -35,9 +34,7 @@ def verify(path: str) -> None:
 
 
 def main() -> None:
-    print(
-        f"{machine()}\n\n| command | infoflow | import torch | ratio |\n| --- | --- | --- | --- |"
-    )
+    print(header("command | infoflow | import torch | ratio"))
     print(compare("infoflow --help", [INFOFLOW, "--help"], IMPORT_TORCH).row())
     for path in sys.argv[1:]:
         verify(path)

@@ -1,63 +1,144 @@
-"""Two commands in turn, the ratio pair by pair, and what machine it was."""
+"""Two sides in turn, the ratio pair by pair, peak memory of each, and what machine it was."""
 
 from __future__ import annotations
 
 import os
 import platform
-import resource
 import statistics
 import subprocess
+import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-}
+INFOFLOW = str(Path(sys.executable).with_name("infoflow"))
+HERE = Path(__file__).parent
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: wall seconds, and the process's peak memory in MiB (0 where none was started)."""
+
+    seconds: float
+    peak: float = 0.0
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Wall seconds of two commands, run in turn."""
+    """Two sides, run in turn."""
 
     name: str
-    ours: tuple[float, ...]
-    theirs: tuple[float, ...]
+    ours: tuple[Run, ...]
+    theirs: tuple[Run, ...]
 
     @property
     def ratio(self) -> float:
-        """Median of the ratios, pair by pair."""
-        return statistics.median(a / b for a, b in zip(self.ours, self.theirs, strict=True))
+        """Median of the ratios of times, pair by pair."""
+        pairs = zip(self.ours, self.theirs, strict=True)
+        return statistics.median(a.seconds / b.seconds for a, b in pairs)
 
-    def row(self) -> str:
-        """A row of a Markdown table."""
-        ours, theirs = statistics.median(self.ours), statistics.median(self.theirs)
-        return f"| {self.name} | {ours:.3f} s | {theirs:.3f} s | **{self.ratio:.2f}** |"
+    def row(self, goal: str = "", *, times: bool = False) -> str:
+        """A row of a Markdown table: name, both sides, the ratio and what it should be.
+
+        Args:
+            goal: In words.
+            times: Give how many times faster we are instead of our share of their time.
+        """
+        sides = [_cell(side) for side in (self.ours, self.theirs)]
+        ratio = f"{1 / self.ratio:.1f} ×" if times else f"{self.ratio:.2f}"
+        cells = [self.name, *sides, f"**{ratio}**", *([goal] if goal else [])]
+        return f"| {' | '.join(cells)} |"
 
 
-def compare(name: str, ours: list[str], theirs: list[str], runs: int = 5) -> Comparison:
-    """Run both once to warm the disk cache, then in turn; one thread each."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for turn in range(runs + 1):
-        for side, command in enumerate((ours, theirs)):
-            start = time.perf_counter()
-            subprocess.run(
-                command,
-                check=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=os.environ | ONE_THREAD,
-            )
-            if turn:
-                seconds[side].append(time.perf_counter() - start)
-    return Comparison(name, tuple(seconds[0]), tuple(seconds[1]))
+def _cell(runs: tuple[Run, ...]) -> str:
+    seconds = statistics.median(run.seconds for run in runs)
+    peak = max(run.peak for run in runs)
+    return f"{seconds:.3g} s" + (f", {peak:,.0f} MiB" if peak else "")
+
+
+def once(command: list[str], threads: int = 1) -> Run:
+    """Run a command to its end.
+
+    Raises:
+        SystemExit: It failed; what it said is shown.
+    """
+    environment = os.environ | dict.fromkeys(VARIABLES, str(threads))
+    start = time.perf_counter()
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stderr is not None
+        said = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{said.decode()}")
+    return Run(seconds, usage.ru_maxrss / 1024)
+
+
+def compare(
+    name: str, ours: list[str], theirs: list[str], runs: int = 5, *, threads: int = 1
+) -> Comparison:
+    """Run both commands once to warm the disk cache, then in turn."""
+    once(ours, threads)
+    once(theirs, threads)
+    pairs = [(once(ours, threads), once(theirs, threads)) for _ in range(runs)]
+    return Comparison(name, tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
+
+
+def compare_here(
+    name: str, ours: Callable[[], object], theirs: Callable[[], object], runs: int = 3
+) -> Comparison:
+    """Call both in this process, in turn."""
+    pairs = [(timed(ours), timed(theirs)) for _ in range(runs)]
+    return Comparison(name, tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
+
+
+def timed(function: Callable[[], object]) -> Run:
+    """Wall time of a call."""
+    start = time.perf_counter()
+    function()
+    return Run(time.perf_counter() - start)
+
+
+def again(threads: int) -> None:
+    """Run the calling script again with so many threads and their number as its argument."""
+    environment = os.environ | dict.fromkeys(VARIABLES, str(threads))
+    command = [sys.executable, sys.argv[0], str(threads)]
+    sys.stdout.flush()
+    subprocess.run(command, env=environment, check=True)
+
+
+@contextmanager
+def vgg16() -> Iterator[Path]:
+    """Torchvision's VGG16 with fresh weights, 553 MB, as torch.save writes it; removed at the end.
+
+    No figure here depends on training: every side does the same work on any weights.
+    """
+    import torch
+    from torchvision.models import vgg16 as make
+
+    torch.manual_seed(0)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "vgg16.pth"
+        torch.save(make().state_dict(), path)
+        yield path
+
+
+def header(columns: str) -> str:
+    """The machine, and the head of a Markdown table."""
+    names = columns.split(" | ")
+    return f"{machine()}\n\n| {columns} |\n|{' --- |' * len(names)}"
 
 
 def machine() -> str:
-    """The machine in a line."""
+    """The machine and the libraries in a line."""
     cpu = platform.processor() or "unknown processor"
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -65,9 +146,15 @@ def machine() -> str:
             x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x
         ]
         cpu = names[0] if names else cpu
-    return f"{cpu}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    libraries = ", ".join(f"{name} {_version(name)}" for name in ("numpy", "scipy", "torch"))
+    return (
+        f"{cpu}, {os.cpu_count()} cores, {platform.system()}, "
+        f"Python {platform.python_version()}, {libraries}"
+    )
 
 
-def peak_memory() -> float:
-    """Peak memory of the largest child process so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,15 +1,23 @@
-"""One BLAS thread for small matrices: more of them wait for each other longer than they work."""
+"""How many threads work, and on what.
+
+Small matrices get one BLAS thread: more of them wait for each other longer than they work. Many
+matrices, the symbols of a convolution, are shared out among threads of one BLAS thread each.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 SMALL = 512
 """Side of the largest matrices measured on one thread.
@@ -29,6 +37,36 @@ def threads_for(shape: tuple[int, ...]) -> Iterator[None]:
     if min(shape[:2], default=0) > SMALL:
         yield
         return
+    with _one_blas_thread():
+        yield
+
+
+def allowed() -> int:
+    """Threads that the user allows: as BLAS reads it from the environment, else one a core."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        if (value := os.environ.get(name, "")).isdigit() and int(value):
+            return int(value)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def shared_out(function: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+    """``function`` of every part, in order, by as many threads as are allowed.
+
+    For functions that spend their time in numpy's linear algebra, which lets other threads run.
+    """
+    workers = min(allowed(), len(parts))
+    if workers < 2:
+        return [function(part) for part in parts]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with _one_blas_thread(), ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(function, parts))
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
     with _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
         yield
 

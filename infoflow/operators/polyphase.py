@@ -121,9 +121,7 @@ class PolyphaseKernel:
         xp = namespace(self.taps)
         if not math.prod(self.taps.shape):
             return 0
-        largest = max(float(xp.max(self.taps)), -float(xp.min(self.taps)))
-        power = math.frexp(largest)[1]
-        return power if abs(power) > MODERATE else 0
+        return extreme_exponent(max(float(xp.max(self.taps)), -float(xp.min(self.taps))))
 
     @cached_property
     def normalised(self) -> PolyphaseKernel:
@@ -197,6 +195,12 @@ class PolyphaseKernel:
         return offsets[:, list(self.axes)]
 
 
+def extreme_exponent(largest: float) -> int:
+    """Power of two of a largest magnitude that is extreme, 0 for any other."""
+    power = math.frexp(largest)[1]
+    return power if abs(power) > MODERATE else 0
+
+
 def dense_kernel(weight: Float[Array, "out in"]) -> PolyphaseKernel:
     """A dense layer's (out, in) weight as a kernel without axes."""
     taps = as_float64(weight)
@@ -220,7 +224,8 @@ def convolution_kernel(
         groups: Number of groups; divides the first dimension.
         transposed: Whether it is a transposed convolution.
     """
-    fine = as_float64(weight)
+    # Numpy's are converted tap by tap: a float64 copy of the whole is not held beside the taps.
+    fine: Array = weight if isinstance(weight, np.ndarray) else as_float64(weight)
     size = tuple(int(n) for n in fine.shape[2:])
     if not len(size) == len(stride) == len(dilation):
         raise ValueError(

@@ -1,5 +1,7 @@
 """From an operator to what its spectrum says, by the cheapest exact way, and which way it was."""
 
+from infoflow.spectra.blocked import blocked_log_volume, blocked_spectrum
+from infoflow.spectra.blocked_rank import blocked_rank
 from infoflow.spectra.boundaries import Boundary, boundaries, circular_boundary
 from infoflow.spectra.density import (
     Circular,
@@ -16,6 +18,7 @@ from infoflow.spectra.matrix import (
 )
 from infoflow.spectra.rank import Rank, generic_rank
 from infoflow.spectra.spectrum import Spectrum, singular_spectrum
+from infoflow.spectra.triangle import Triangle, triangle
 
 __all__ = [
     "Boundary",
@@ -24,6 +27,10 @@ __all__ = [
     "MatrixVolume",
     "Rank",
     "Spectrum",
+    "Triangle",
+    "blocked_log_volume",
+    "blocked_rank",
+    "blocked_spectrum",
     "boundaries",
     "circular_boundary",
     "circular_log_volume",
@@ -34,4 +41,5 @@ __all__ = [
     "matrix_log_volume",
     "singular_spectrum",
     "slice_densities",
+    "triangle",
 ]

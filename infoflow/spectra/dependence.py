@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,36 +44,60 @@ def anchored(taps: Floats, offsets: tuple[tuple[int, ...], ...]) -> Floats:
     return grid.reshape(taps.shape)
 
 
-def duplicates(
-    vectors: Floats, epsilon: float, generator: np.random.Generator
-) -> tuple[tuple[int, ...], ...]:
-    """Sets of vectors that are equal up to scale and sign, as the stored type can tell.
-
-    Unit vectors are compared through the moduli of their products with a few random directions,
-    sorted along the first: m·d work instead of m²·d.
+@dataclass(frozen=True)
+class Sketch:
+    """Unit vectors seen in a few random directions.
 
     Args:
-        vectors: (m, d), none of them zero.
-        epsilon: Of the stored type: a scaled copy is rounded by about ε/5 of its norm.
-        generator: Of the directions.
+        values: (vectors, directions): moduli of their products with the directions.
+        dimension: Of the vectors.
     """
+
+    values: Floats
+    dimension: int
+
+
+def sketched(vectors: Floats, generator: np.random.Generator) -> Sketch:
+    """The sketch of vectors (m, d), none of them zero."""
     count, dimension = vectors.shape
     if count < 2 or dimension < 2:
-        return ()
+        return Sketch(np.zeros((count, 0)), dimension)
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    sketch = np.abs(vectors @ generator.standard_normal((dimension, DIRECTIONS))) / norms[:, None]
+    products = np.abs(vectors @ directions(dimension, generator))
+    return Sketch(products / norms[:, None], dimension)
+
+
+def directions(dimension: int, generator: np.random.Generator) -> Floats:
+    """Random directions as columns."""
+    return generator.standard_normal((dimension, DIRECTIONS))
+
+
+def duplicates(sketch: Sketch, epsilon: float) -> tuple[tuple[int, ...], ...]:
+    """Sets of vectors that are equal up to scale and sign, as the stored type can tell.
+
+    Unit vectors are compared through their sketches, sorted along the first direction: m·d work
+    instead of m²·d.
+
+    Args:
+        sketch: Of the vectors.
+        epsilon: Of the stored type: a scaled copy is rounded by about ε/5 of its norm.
+    """
+    values, dimension = sketch.values, sketch.dimension
+    count = len(values)
+    if count < 2 or dimension < 2:
+        return ()
     # In few dimensions random vectors come close by chance: pairs · distance^(d−1) ≤ CHANCE.
     by_chance = (CHANCE / count**2) ** (1 / (dimension - 1))
     tolerance = min(4 * epsilon, by_chance) + 1e-12
     representative = np.arange(count)
-    remaining = np.argsort(sketch[:, 0])
+    remaining = np.argsort(values[:, 0])
     step = 1
     while step < len(remaining):
         low, high = remaining[:-step], remaining[step:]
-        close = sketch[high, 0] - sketch[low, 0] <= tolerance
+        close = values[high, 0] - values[low, 0] <= tolerance
         if not np.any(close):
             break
-        close[close] = np.all(np.abs(sketch[high[close]] - sketch[low[close]]) <= tolerance, axis=1)
+        close[close] = np.all(np.abs(values[high[close]] - values[low[close]]) <= tolerance, axis=1)
         if not np.any(close):
             step += 1
             continue
@@ -83,8 +108,9 @@ def duplicates(
         step = 1
     while np.any(representative != representative[representative]):
         representative = representative[representative]
-    sets = (np.flatnonzero(representative == r) for r in np.unique(representative))
-    return tuple(sorted(tuple(int(i) for i in members) for members in sets if len(members) > 1))
+    roots, sizes = np.unique(representative, return_counts=True)
+    sets = (np.flatnonzero(representative == root) for root in roots[sizes > 1])
+    return tuple(sorted(tuple(int(i) for i in members) for members in sets))
 
 
 def dependent(matrix: NDArray[Any], rank: int, epsilon: float) -> tuple[list[int], list[int]]:
@@ -105,13 +131,14 @@ def dependent(matrix: NDArray[Any], rank: int, epsilon: float) -> tuple[list[int
         return [], []
     left, _, right = np.linalg.svd(matrix, full_matrices=False)
     least = max(PARTICIPATION, 4 * epsilon)
-    rows = _participants(left[:, rank:], least) if m <= n else None
-    columns = _participants(right[rank:].conj().T, least) if n <= m else None
+    rows = participants(left[:, rank:], least) if m <= n else None
+    columns = participants(right[rank:].conj().T, least) if n <= m else None
     if rows is None or (columns is not None and len(columns) < len(rows)):
         return [], columns or []
     return rows, []
 
 
-def _participants(null_vectors: NDArray[Any], least: float) -> list[int]:
+def participants(null_vectors: NDArray[Any], least: float) -> list[int]:
+    """Lines whose share in the null vectors is above ``least`` times the largest share."""
     weight = np.linalg.norm(null_vectors, axis=1)
     return [int(i) for i in np.flatnonzero(weight > least * weight.max())]

@@ -12,12 +12,16 @@ from infoflow.layers import Array
 from infoflow.operators.arrays import as_numpy, is_torch, log_abs_det, namespace
 from infoflow.operators.frequencies import Frequencies
 from infoflow.operators.polyphase import PolyphaseKernel
+from infoflow.threads import shared_out
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Num
 
 GRAM_LIMIT = 1e6
 """Largest condition number for which the Gram matrix, which squares it, is used."""
+
+SHARED_SIDE = 64
+"""Smaller side from which symbols are shared out among threads: smaller ones take no time."""
 
 CHUNK_BYTES = 1 << 20
 """Symbols held at a time: what fits a cache is a quarter faster than more."""
@@ -96,7 +100,11 @@ def over_frequencies(
     function: Callable[[Array], Array],
 ) -> NDArray[np.float64]:
     """``function`` of the symbols, (F, groups, rows, cols) → (F, groups, …), in bounded memory."""
-    parts = [as_numpy(function(kernel.symbol(part))) for part in _chunks(kernel, frequencies)]
+    chunks = list(_chunks(kernel, frequencies))
+    if is_torch(kernel.taps) or min(kernel.rows, kernel.cols) < SHARED_SIDE:
+        parts = [as_numpy(function(kernel.symbol(part))) for part in chunks]
+    else:
+        parts = shared_out(lambda part: as_numpy(function(kernel.symbol(part))), chunks)
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 

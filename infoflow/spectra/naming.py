@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from infoflow.operators.arrays import as_numpy
 from infoflow.operators.polyphase import PolyphaseKernel
-from infoflow.spectra.dependence import anchored, dependent, duplicates
+from infoflow.spectra.dependence import Sketch, anchored, dependent, duplicates, sketched
 from infoflow.spectra.sides import Side
 
 Sets = tuple[tuple[int, ...], ...]
@@ -23,31 +23,41 @@ class Names:
     duplicates: tuple[Sets, Sets]
     mixtures: tuple[tuple[int, ...], tuple[int, ...]]
 
-    def costs(self, kernel: PolyphaseKernel) -> bool:
-        """Whether there are copies on a side that has no lines to spare."""
-        rows, columns = (bool(sets) for sets in self.duplicates)
-        return (rows and kernel.rows <= kernel.cols) or (columns and kernel.cols <= kernel.rows)
+    def costs(self, rows: int, cols: int) -> bool:
+        """Whether there are copies on a side of so many rows or columns with no lines to spare."""
+        of_rows, of_columns = (bool(sets) for sets in self.duplicates)
+        return (of_rows and rows <= cols) or (of_columns and cols <= rows)
+
+
+class Vectors(Protocol):
+    """What names are found in: a layer's channels, as vectors of one side of a group."""
+
+    def sketch(
+        self, group: int, of: int, lines: list[NDArray[np.int64]]
+    ) -> tuple[Sketch, NDArray[np.int64]]:
+        """Of the channels of rows (``of`` 0) or columns (1) on the given lines; the channels."""
+
+    def mixtures(
+        self, group: int, rank: int, lines: list[NDArray[np.int64]]
+    ) -> tuple[list[int], list[int]]:
+        """Places in ``lines`` of the rows and columns that linear dependences mix."""
 
 
 def names_of(
-    kernel: PolyphaseKernel,
+    vectors: Vectors,
     both: tuple[Side, Side],
     *,
     ranks: NDArray[np.int64],
-    matrices: NDArray[Any] | None,
     epsilon: float,
-    generator: np.random.Generator,
     everywhere: bool = False,
 ) -> Names:
     """Copies where they can be (on the longer side, or where rank is lost), and mixtures.
 
     Args:
-        kernel: The layer.
+        vectors: Of the layer.
         both: Its rows and its columns.
         ranks: Of each group.
-        matrices: (groups, rows, cols): scaled symbols that have these ranks; None at full rank.
         epsilon: Of the stored type.
-        generator: Of random directions.
         everywhere: Look for copies on both sides at full rank too.
     """
     copies: tuple[list[tuple[int, ...]], list[tuple[int, ...]]] = ([], [])
@@ -61,20 +71,51 @@ def names_of(
         for of, side in enumerate(both):
             if not (lost or everywhere) and sizes[of][group] <= sizes[1 - of][group]:
                 continue
-            vectors, channels = channel_vectors(kernel, group, of, lines)
-            for members in duplicates(vectors, epsilon, generator):
+            sketch, channels = vectors.sketch(group, of, lines)
+            for members in duplicates(sketch, epsilon):
                 copies[of].append(tuple(int(channels[i]) for i in members))
                 spare = channels[list(members[1:])]
                 lines[of] = lines[of][~np.isin(side.channels[group][lines[of]], spare)]
-        if matrices is not None and lost:
-            matrix = matrices[group][lines[0]][:, lines[1]]
-            named = dependent(matrix, int(ranks[group]), epsilon)
+        if lost:
+            named = vectors.mixtures(group, int(ranks[group]), lines)
             for of, side in enumerate(both):
                 mixtures[of].update(int(c) for c in side.channels[group][lines[of][named[of]]])
     return Names(
         (tuple(copies[0]), tuple(copies[1])),
         (tuple(sorted(mixtures[0])), tuple(sorted(mixtures[1]))),
     )
+
+
+@dataclass(frozen=True)
+class KernelVectors:
+    """The channels of a kernel.
+
+    Args:
+        kernel: The layer.
+        matrices: (groups, rows, cols): scaled symbols that have the ranks found.
+        epsilon: Of the stored type.
+        generator: Of random directions.
+    """
+
+    kernel: PolyphaseKernel
+    matrices: NDArray[Any] | None
+    epsilon: float
+    generator: np.random.Generator
+
+    def sketch(
+        self, group: int, of: int, lines: list[NDArray[np.int64]]
+    ) -> tuple[Sketch, NDArray[np.int64]]:
+        """Of all taps of the channels."""
+        vectors, channels = channel_vectors(self.kernel, group, of, lines)
+        return sketched(vectors, self.generator), channels
+
+    def mixtures(
+        self, group: int, rank: int, lines: list[NDArray[np.int64]]
+    ) -> tuple[list[int], list[int]]:
+        """From the scaled symbol's null vectors."""
+        if self.matrices is None:
+            return [], []
+        return dependent(self.matrices[group][lines[0]][:, lines[1]], rank, self.epsilon)
 
 
 def channel_vectors(

@@ -13,9 +13,9 @@ from infoflow.operators.arrays import as_numpy
 from infoflow.operators.frequencies import random_frequencies
 from infoflow.operators.polyphase import PolyphaseKernel
 from infoflow.spectra.log_volume import gram_singular_values, singular_values
-from infoflow.spectra.naming import names_of
+from infoflow.spectra.naming import KernelVectors, Vectors, names_of
 from infoflow.spectra.scaling import line_factors
-from infoflow.spectra.sides import sides
+from infoflow.spectra.sides import Side, sides
 from infoflow.spectra.spectrum import SVD_LIMIT, Spectrum
 from infoflow.spectra.tolerance import machine_epsilon, rank_tolerance
 from infoflow.spectra.words import explain
@@ -121,20 +121,50 @@ def generic_rank(
     found = _certificate(kernel, lines, scaling, epsilon, spectrum) or _decompose(
         kernel, frequencies, lines, scaling, epsilon
     )
-    # A single row or column has rank 1 unless it is zero.
-    coarse = found.tolerance < epsilon and min(kernel.rows, kernel.cols) > 1
-    untold = coarse and bool(np.all(found.ranks == np.minimum(*lines)))
-    names = names_of(
-        kernel,
+    vectors = KernelVectors(kernel, found.matrices, epsilon, generator)
+    return assembled(
+        (kernel.rows, kernel.cols),
+        kernel.transposed,
         (rows, columns),
-        ranks=found.ranks,
-        matrices=found.matrices,
+        vectors,
+        found,
+        scaling,
         epsilon=epsilon,
-        generator=generator,
-        everywhere=untold,
+        frequencies=len(frequencies),
     )
-    untold = untold and (found.least <= epsilon or names.costs(kernel))
-    rank, full = int(found.ranks.sum()), kernel.rank_channels
+
+
+def assembled(
+    shape: tuple[int, int],
+    transposed: bool,
+    both: tuple[Side, Side],
+    vectors: Vectors,
+    found: Found,
+    scaling: tuple[NDArray[np.float64], NDArray[np.float64]],
+    *,
+    epsilon: float,
+    frequencies: int = 1,
+) -> Rank:
+    """The rank in numbers, names and words.
+
+    Args:
+        shape: Rows and columns of a group.
+        transposed: Whether rows are the input's channels.
+        both: Rows and columns.
+        vectors: What names are found in.
+        found: What the singular values say.
+        scaling: Factors of the rows and of the columns.
+        epsilon: Of the stored type.
+        frequencies: How many were looked at.
+    """
+    rows, columns = both
+    lines = (rows.kept.sum(axis=1), columns.kept.sum(axis=1))
+    # A single row or column has rank 1 unless it is zero.
+    coarse = found.tolerance < epsilon and min(shape) > 1
+    untold = coarse and bool(np.all(found.ranks == np.minimum(*lines)))
+    names = names_of(vectors, both, ranks=found.ranks, epsilon=epsilon, everywhere=untold)
+    untold = untold and (found.least <= epsilon or names.costs(*shape))
+    rank, full = int(found.ranks.sum()), len(rows.kept) * min(shape)
     return Rank(
         rank=rank,
         full=full,
@@ -149,10 +179,8 @@ def generic_rank(
         duplicate_columns=names.duplicates[1],
         dependent_rows=names.mixtures[0],
         dependent_columns=names.mixtures[1],
-        frequencies=len(frequencies),
-        sentence=explain(
-            (rank, full), kernel.transposed, (rows, columns), names, epsilon if untold else None
-        ),
+        frequencies=frequencies,
+        sentence=explain((rank, full), transposed, both, names, epsilon if untold else None),
         group_ranks=tuple(int(r) for r in found.ranks),
         kept_rows=rows.kept,
         kept_columns=columns.kept,
@@ -162,8 +190,17 @@ def generic_rank(
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What the singular values say: rank of each group, and the matrices that said so."""
+class Found:
+    """What the singular values say.
+
+    Args:
+        tolerance: Singular value that counts as zero.
+        least: Least of those that full rank would count.
+        ranks: Of each group.
+        matrices: (groups, rows, cols): scaled symbols that said so; None where there is no need.
+        gap: See ``Rank``.
+        condition: See ``Rank``.
+    """
 
     tolerance: float
     least: float
@@ -175,18 +212,21 @@ class _Found:
 
 def _squares(taps: NDArray[np.float64]) -> NDArray[np.float64]:
     """(groups, rows, cols): Σ over taps of squares, of weights of a moderate size."""
-    return np.asarray(np.einsum("tgrc,tgrc->grc", taps, taps))
+    total = np.square(taps[0])
+    for tap in taps[1:]:
+        total += tap * tap
+    return np.asarray(total)
 
 
-def _tolerance(
-    kernel: PolyphaseKernel,
+def tolerance_of(
+    shape: tuple[int, int],
     lines: tuple[NDArray[np.int64], NDArray[np.int64]],
     epsilon: float,
     largest: float,
 ) -> float:
     """The rule's for the rows and columns that are kept; over several groups the least."""
     shapes = {(int(m), int(n)) for m, n in zip(*lines, strict=True) if m and n}
-    shapes = shapes or {(kernel.rows, kernel.cols)}
+    shapes = shapes or {shape}
     return min(rank_tolerance(m, n, epsilon, largest) for m, n in shapes)
 
 
@@ -196,7 +236,7 @@ def _certificate(
     scaling: tuple[NDArray[np.float64], NDArray[np.float64]],
     epsilon: float,
     spectrum: Spectrum | None,
-) -> _Found | None:
+) -> Found | None:
     """Full rank by the spectrum at hand, or None where it does not show it."""
     kept = np.minimum(*lines)
     if spectrum is None or kernel.axes or kernel.groups > 1 or kept[0] < kernel.rank_channels:
@@ -208,10 +248,10 @@ def _certificate(
     least = ratio * largest
     for factors in scaling:
         least *= float(np.min(factors, where=factors > 0, initial=np.inf))
-    tolerance = _tolerance(kernel, lines, epsilon, math.sqrt(kept[0]))
+    tolerance = tolerance_of((kernel.rows, kernel.cols), lines, epsilon, math.sqrt(kept[0]))
     if not least > tolerance:
         return None
-    return _Found(tolerance, least, kept, None, None, 1 / ratio)
+    return Found(tolerance, least, kept, None, None, 1 / ratio)
 
 
 def _decompose(
@@ -220,7 +260,7 @@ def _decompose(
     lines: tuple[NDArray[np.int64], NDArray[np.int64]],
     scaling: tuple[NDArray[np.float64], NDArray[np.float64]],
     epsilon: float,
-) -> _Found:
+) -> Found:
     """Ranks by the singular values of the scaled symbols."""
     kept = np.minimum(*lines)
     symbols = as_numpy(kernel.primitive.symbol(frequencies))
@@ -249,7 +289,7 @@ def _decompose(
             worst = float(np.max(unscaled[..., 0] / unscaled[..., -1]))
         condition = worst if np.isfinite(worst) else None
     gap = float(min(gaps)) if gaps else None
-    return _Found(tolerance, least, ranks, matrices, gap, condition)
+    return Found(tolerance, least, ranks, matrices, gap, condition)
 
 
 def _values(
@@ -262,9 +302,11 @@ def _values(
     if min(matrices.shape[-2:]) > SVD_LIMIT:
         values = gram_singular_values(matrices)
         largest = float(values[..., 0].max())
-        tolerance = _tolerance(kernel, lines, epsilon, largest)
+        tolerance = tolerance_of((kernel.rows, kernel.cols), lines, epsilon, largest)
         if tolerance >= 2 * GRAM_RESOLUTION * largest:
             return values, tolerance, GRAM_RESOLUTION
     values = singular_values(matrices)
-    tolerance = _tolerance(kernel, lines, epsilon, float(values[..., 0].max()))
+    tolerance = tolerance_of(
+        (kernel.rows, kernel.cols), lines, epsilon, float(values[..., 0].max())
+    )
     return values, tolerance, max(matrices.shape[-2:]) * 2.0**-52

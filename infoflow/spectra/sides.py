@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -59,11 +60,10 @@ class Side:
         return tuple(int(i) for i in np.flatnonzero(having == 0))
 
 
-def sides(kernel: PolyphaseKernel, squares: NDArray[np.float64], epsilon: float) -> list[Side]:
+def sides(
+    kernel: PolyphaseKernel, squares: NDArray[np.float64], epsilon: float
+) -> tuple[Side, Side]:
     """Rows and columns of a kernel.
-
-    A line is negligible if its norm is below ε times the largest of its side, ε that of the
-    stored type or of float32, the smaller.
 
     Args:
         kernel: The layer.
@@ -74,18 +74,41 @@ def sides(kernel: PolyphaseKernel, squares: NDArray[np.float64], epsilon: float)
     row_channels = np.arange(groups * rows).reshape(groups, rows)
     channels = np.arange(groups * cols // len(kernel.phases)).reshape(groups, -1)
     column_channels = np.repeat(channels, len(kernel.phases), axis=1)
-    found = []
-    for axis, of in ((2, row_channels), (1, column_channels)):
-        norms = np.sqrt(squares.sum(axis=axis))
-        kept = norms > min(epsilon, SINGLE) * norms.max()
-        occupied = np.ones_like(kept)
-        for group, line in np.argwhere(~kept):
-            place: tuple[Any, ...] = (group, line) if axis == 2 else (group, slice(None), line)
-            occupied[group, line] = np.any(kernel_line(kernel, place) != 0)
-        found.append(Side(kept, occupied, of))
-    return found
+    return (
+        judged(
+            np.sqrt(squares.sum(axis=2)),
+            row_channels,
+            epsilon,
+            lambda group, row: kernel.taps[:, group, row],
+        ),
+        judged(
+            np.sqrt(squares.sum(axis=1)),
+            column_channels,
+            epsilon,
+            lambda group, column: kernel.taps[:, group, :, column],
+        ),
+    )
 
 
-def kernel_line(kernel: PolyphaseKernel, place: tuple[Any, ...]) -> Any:
-    """All taps of one row (group, row) or column (group, :, column)."""
-    return kernel.taps[(slice(None), *place)]
+def judged(
+    norms: NDArray[np.float64],
+    channels: NDArray[np.int64],
+    epsilon: float,
+    line: Callable[[int, int], Any],
+) -> Side:
+    """One side, from the norms of its lines.
+
+    A line is negligible if its norm is below ε times the largest of its side, ε that of the
+    stored type or of float32, the smaller.
+
+    Args:
+        norms: (groups, lines).
+        channels: Of each line.
+        epsilon: Of the stored type.
+        line: All numbers of a line of a group.
+    """
+    kept = np.asarray(norms > min(epsilon, SINGLE) * norms.max())
+    occupied = np.ones_like(kept)
+    for group, place in np.argwhere(~kept):
+        occupied[group, place] = bool((line(int(group), int(place)) != 0).any())
+    return Side(kept, occupied, channels)

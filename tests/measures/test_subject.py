@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from infoflow.layers import Layer
+from infoflow.layers import Layer, Normalisation
+from infoflow.measures import measures
+from infoflow.measures.weights import subject as subject_module
 from infoflow.measures.weights.subject import Subject
 from tests.measures.weight_layers import convolution, dense
 
@@ -59,6 +61,46 @@ def test_large_dense_layers_are_decomposed_once(monkeypatch: pytest.MonkeyPatch)
     assert subject.spectrum.exact
     assert subject.density.value == pytest.approx(np.log(subject.spectrum.values).sum())
     assert len(calls) == 1
+
+
+def test_a_large_dense_layer_has_one_triangle_and_no_float64_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+    original = subject_module.triangle
+    monkeypatch.setattr(
+        subject_module, "triangle", lambda m: (calls.append(m.short), original(m))[1]
+    )
+    weight = np.random.default_rng(2).standard_normal((130, 300)).astype(np.float32)
+    subject = dense(weight, "float32")
+    assert subject.matrix is not None
+    assert subject.rank.is_full
+    values = np.linalg.svd(weight.astype(np.float64), compute_uv=False)
+    np.testing.assert_allclose(subject.spectrum.values, values, rtol=1e-9)
+    assert subject.density.value == pytest.approx(np.log(values).sum(), rel=1e-9)
+    assert calls == [130]
+    assert not {"weight", "kernel"} & set(vars(subject))
+
+
+@pytest.mark.parametrize("shape", [(130, 130), (130, 200), (200, 130)])
+def test_a_large_dense_layer_reads_as_a_small_one(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight = np.random.default_rng(5).standard_normal(shape).astype(np.float32)
+    weight[:, 17] = 0
+    scale = np.linspace(0.0, 2.0, shape[0])
+    normalisation = Normalisation("norm", scale, np.ones(shape[0]), 1e-5)
+    layer = replace(dense(weight, "float32").layer, normalisation=normalisation)
+    table = measures().values()
+    chosen = [m for m in table if "dense" in m.kinds]
+    blocked = [row for m in chosen for row in m.compute(Subject(layer))]
+    monkeypatch.setattr(subject_module, "BLOCKED_SIDE", 1000)
+    assert Subject(layer).matrix is None
+    plain = [row for m in chosen for row in m.compute(Subject(layer))]
+    for mine, its in zip(blocked, plain, strict=True):
+        assert (mine.measure, mine.statistic) == (its.measure, its.statistic)
+        expected = its.value if its.value is None else pytest.approx(its.value, rel=1e-6)
+        assert mine.value == expected, (mine, its)
 
 
 def test_stored_types() -> None:

@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from infoflow.operators.arrays import is_torch
+from infoflow.operators.blocks import BlockedMatrix, give_back
 from infoflow.report import MINUS_INFINITY
+from infoflow.spectra.blocked_rank import blocked_factors
 from infoflow.spectra.scaling import equilibrated
 from infoflow.spectra.sides import SINGLE
 from infoflow.spectra.tolerance import machine_epsilon, rank_tolerance
+from infoflow.spectra.triangle import triangular
 
 if TYPE_CHECKING:
     from infoflow.measures.weights.subject import Subject
@@ -39,6 +42,9 @@ _SMALL = 128
 
 _NEAR = 30
 """How near to the layer's tolerance pivots may come before its rank is asked for."""
+
+_BLOCKED = 512
+"""Smaller side from which a matrix of a narrow type is looked into without copies beside it."""
 
 _EXTREME = 300
 """Powers of two beyond which products of pivots' makings might leave the range of float64."""
@@ -95,7 +101,9 @@ def log_determinant(matrix: Array, dtype: str) -> LogDeterminant:
         tolerance = rank_tolerance(matrix.shape[0], matrix.shape[1], machine_epsilon(dtype))
         value = float(np.log(pivots).sum()) + full * power * math.log(2)
         return LogDeterminant(value, full, full, tolerance, "", least / greatest)
-    found = _looked_into(to_numpy(matrix), machine_epsilon(dtype))
+    large = isinstance(matrix, np.ndarray) and matrix.dtype != np.float64 and full >= _BLOCKED
+    look = _looked_into_blocks if large else _looked_into
+    found = look(matrix if large else to_numpy(matrix), machine_epsilon(dtype))
     if found.value is None:
         return found
     return replace(found, value=found.value + full * power * math.log(2))
@@ -134,38 +142,82 @@ def _exponent(matrix: Array) -> int:
 
 def _looked_into(matrix: np.ndarray[Any, Any], epsilon: float) -> LogDeterminant:
     """The slow way for a matrix whose pivots differ much: scale it, then judge its rank."""
-    full, negligible = min(matrix.shape), min(epsilon, SINGLE)
-    rows, columns = (np.abs(matrix).max(axis=axis) for axis in (1, 0))
-    live_rows, live_columns = np.flatnonzero(rows), np.flatnonzero(columns)
-    rank = min(live_rows.size, live_columns.size)
-    tolerance = rank_tolerance(live_rows.size, live_columns.size, epsilon)
+    full = min(matrix.shape)
+    sizes = tuple(np.abs(matrix).max(axis=axis) for axis in (1, 0))
+    live = tuple(np.flatnonzero(size) for size in sizes)
+    rank = min(live[0].size, live[1].size)
+    tolerance = rank_tolerance(live[0].size, live[1].size, epsilon)
     if rank:
-        scaled = equilibrated(matrix[np.ix_(live_rows, live_columns)])
+        scaled = equilibrated(matrix[np.ix_(*live)])
         pivots = _qr_pivots(scaled)
         greatest = float(np.linalg.norm(scaled, 2)) if rank <= _SMALL else float(pivots.max())
-        tolerance = rank_tolerance(live_rows.size, live_columns.size, epsilon, greatest)
+        tolerance = rank_tolerance(live[0].size, live[1].size, epsilon, greatest)
         rank = int((pivots > tolerance).sum())
     if rank < full:
-        causes = [
-            f"{size - live.size} of {size} {name} {'is' if size - live.size == 1 else 'are'} "
-            f"exactly zero ({name_indices(np.setdiff1d(np.arange(size), live))})"
-            for name, size, live in (
-                ("rows", matrix.shape[0], live_rows),
-                ("columns", matrix.shape[1], live_columns),
-            )
-            if live.size < size
-        ]
-        causes.append(f"rank {rank} of {full} (pivot tolerance {tolerance:.1e})")
-        return LogDeterminant(None, rank, full, tolerance, "−∞: " + "; ".join(causes))
-    note = "; ".join(
-        f"{name} {name_indices(found)} hardly count: below {negligible:.1e} of the largest"
-        for name, sizes in (("rows", rows), ("columns", columns))
-        if (found := np.flatnonzero(sizes < negligible * sizes.max())).size
-    )
+        return _lost(matrix.shape, live, rank, tolerance)
     # A volume does not see the scale of its edges: taken out, they cannot drown each other.
     edges, log_scale = _scaled_rows(matrix if matrix.shape[0] == full else matrix.T)
     value = float(np.log(_pivots(edges)).sum()) + log_scale
-    return LogDeterminant(value, full, full, tolerance, note)
+    return LogDeterminant(value, full, full, tolerance, _hardly_count(sizes, epsilon))
+
+
+def _looked_into_blocks(weight: np.ndarray[Any, Any], epsilon: float) -> LogDeterminant:
+    """The same, with one float64 array of the matrix's shape at a time."""
+    matrix, full = BlockedMatrix(weight), min(weight.shape)
+    sizes = np.zeros(matrix.rows), np.zeros(matrix.cols)
+    for part, block in matrix.row_blocks():
+        np.abs(block, out=block)
+        sizes[0][part] = block.max(axis=1)
+        np.maximum(sizes[1], block.max(axis=0), out=sizes[1])
+    live = tuple(np.flatnonzero(size) for size in sizes)
+    rank = min(live[0].size, live[1].size)
+    tolerance = rank_tolerance(live[0].size, live[1].size, epsilon)
+    if rank:
+        scaled = matrix.scaled(*blocked_factors(matrix, *(size > 0 for size in sizes)))
+        pivots = np.abs(triangular(scaled.restricted(*live)).diagonal())
+        greatest = float(pivots.max())
+        tolerance = rank_tolerance(live[0].size, live[1].size, epsilon, greatest)
+        rank = int((pivots > tolerance).sum())
+    if rank < full:
+        return _lost(weight.shape, live, rank, tolerance)
+    of_rows = matrix.rows == full
+    edges = matrix if of_rows else matrix.transposed()
+    norms = np.zeros(full)
+    for part, block in edges.row_blocks():
+        norms[part] = np.linalg.norm(block, axis=1)
+    edges = edges.scaled(1 / norms, None)
+    if edges.rows == edges.cols:
+        pivots = _lu_pivots(edges.whole())
+    else:
+        pivots = np.abs(triangular(edges).diagonal())
+    value = float(np.log(pivots).sum() + np.log(norms).sum())
+    value += full * matrix.exponent * math.log(2)
+    return LogDeterminant(value, full, full, tolerance, _hardly_count(sizes, epsilon))
+
+
+def _lost(
+    shape: tuple[int, ...], live: tuple[np.ndarray[Any, Any], ...], rank: int, tolerance: float
+) -> LogDeterminant:
+    """−∞ and why, of a matrix whose live rows and columns have that rank."""
+    full = min(shape)
+    causes = [
+        f"{size - some.size} of {size} {name} {'is' if size - some.size == 1 else 'are'} "
+        f"exactly zero ({name_indices(np.setdiff1d(np.arange(size), some))})"
+        for name, size, some in zip(("rows", "columns"), shape, live, strict=True)
+        if some.size < size
+    ]
+    causes.append(f"rank {rank} of {full} (pivot tolerance {tolerance:.1e})")
+    return LogDeterminant(None, rank, full, tolerance, "−∞: " + "; ".join(causes))
+
+
+def _hardly_count(sizes: tuple[np.ndarray[Any, Any], ...], epsilon: float) -> str:
+    """Which rows and columns of these largest magnitudes are next to nothing."""
+    negligible = min(epsilon, SINGLE)
+    return "; ".join(
+        f"{name} {name_indices(found)} hardly count: below {negligible:.1e} of the largest"
+        for name, size in zip(("rows", "columns"), sizes, strict=True)
+        if (found := np.flatnonzero(size < negligible * size.max())).size
+    )
 
 
 def _scaled_rows(matrix: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], float]:
@@ -215,6 +267,8 @@ def _lu_pivots(matrix: Array) -> np.ndarray[Any, Any]:
     # one copy (the conversion to float64, from the map's pages straight to memory that LAPACK
     # may overwrite), no transposition.
     host = matrix if isinstance(matrix, np.ndarray) else to_numpy(matrix)
-    factor, _, _ = dgetrf(np.array(host, dtype=np.float64, order="C").T, overwrite_a=1)
+    copied = np.array(host, dtype=np.float64, order="C")
+    give_back(host)
+    factor, _, _ = dgetrf(copied.T, overwrite_a=1)
     pivots: np.ndarray[Any, Any] = np.abs(factor.diagonal())
     return pivots

@@ -42,8 +42,7 @@ def logdet(subject: Subject) -> LogDeterminant:
     """The subject's log|det W_sq|, computed once; −∞ where the whole layer has lost rank."""
     memory = vars(subject)
     if "logdet" not in memory:
-        found = square_log_determinant(subject.layer.weight, subject.layer.dtype)
-        memory["logdet"] = of_layer(found, subject)
+        memory["logdet"] = of_layer(subject.square_determinant, subject)
     known: LogDeterminant = memory["logdet"]
     return known
 

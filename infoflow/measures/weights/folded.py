@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,18 @@ from numpy.typing import NDArray
 from infoflow.layers import Normalisation
 from infoflow.measures.weights.subject import Subject
 from infoflow.operators.arrays import namespace
+from infoflow.operators.blocks import BlockedMatrix
 from infoflow.report import Measurement
-from infoflow.spectra import Density, generic_rank, log_volume_density
+from infoflow.spectra import (
+    Density,
+    Triangle,
+    blocked_log_volume,
+    blocked_rank,
+    blocked_spectrum,
+    generic_rank,
+    log_volume_density,
+    triangle,
+)
 from infoflow.spectra.rank import machine_epsilon
 
 NAME = "log-volume.density.folded"
@@ -41,13 +52,15 @@ def folded_density(subject: Subject, scale: NDArray[np.float64]) -> Density:
         subject: The layer.
         scale: One finite factor an output channel.
     """
+    size = np.abs(scale)
+    moderate = float(size.min()) > MODERATE * float(size.max())
+    if subject.matrix is not None:
+        return _folded_blocks(subject, subject.matrix, scale, moderate)
     kernel, density = subject.kernel, subject.density
     outputs, inputs = kernel.rows, kernel.cols
     if kernel.transposed:
         outputs, inputs = inputs, outputs
-    size = np.abs(scale)
-    additive = outputs <= inputs and float(size.min()) > MODERATE * float(size.max())
-    if additive and density.value is not None:
+    if outputs <= inputs and moderate and density.value is not None:
         repeated = len(kernel.phases) if kernel.transposed else 1
         return _moved(density, repeated * float(np.sum(np.log(size))))
     xp = namespace(kernel.taps)
@@ -65,6 +78,29 @@ def folded_density(subject: Subject, scale: NDArray[np.float64]) -> Density:
     return log_volume_density(scaled, rank, subject.generator("folded"), fast=subject.fast)
 
 
+def _folded_blocks(
+    subject: Subject, matrix: BlockedMatrix, scale: NDArray[np.float64], moderate: bool
+) -> Density:
+    """The same of a large dense layer."""
+    if matrix.rows <= matrix.cols and moderate and subject.density.value is not None:
+        return _moved(subject.density, float(np.sum(np.log(np.abs(scale)))))
+    scaled = matrix.scaled(scale, None)
+
+    @cache
+    def reduced() -> Triangle:
+        return triangle(scaled)
+
+    rank = blocked_rank(
+        scaled,
+        epsilon=machine_epsilon(subject.layer.dtype),
+        generator=subject.generator("folded rank"),
+        triangle=reduced,
+    )
+    return blocked_log_volume(
+        scaled, rank, reduced=reduced, spectrum=lambda: blocked_spectrum(scaled, reduced())
+    )
+
+
 def folded_rows(subject: Subject) -> Iterator[Measurement]:
     """Log-volume (dense: nats; else nats per position) with the following normalisation.
 
@@ -76,8 +112,8 @@ def folded_rows(subject: Subject) -> Iterator[Measurement]:
         return
     unit = "nats" if layer.kind == "dense" else "nats per position"
     scale = factors(normalisation)
-    outputs = subject.kernel.groups * subject.kernel.rows
-    if subject.kernel.transposed:
+    outputs = layer.weight.shape[0]
+    if layer.kind == "transposed convolution":
         outputs = subject.kernel.groups * subject.kernel.cols // len(subject.kernel.phases)
     problem = ""
     if scale is None:

@@ -104,10 +104,10 @@ def scale_free_rows(subject: Subject) -> Iterator[Measurement]:
 
     Weight decay alone lowers a log-volume: c·W has k·log c more. This figure does not change.
     """
-    density, k = subject.density, subject.kernel.rank_channels
+    density, k = subject.density, subject.rank.full
     value = low = high = None
     if density.value is not None and density.low is not None and density.high is not None:
-        shift = k * float(np.log(root_mean_square(subject.weight)))
+        shift = k * float(np.log(root_mean_square(subject.layer.weight)))
         value, low, high = density.value - shift, density.low - shift, density.high - shift
     exact = density.low == density.high
     yield Measurement(

@@ -21,7 +21,7 @@ def rank(subject: Subject) -> Iterator[Measurement]:
     Of a low-rank update ``full`` is the width of its factors: what it may have by its making.
     """
     found, name = subject.rank, subject.layer.name
-    where = f"{found.frequencies} random frequencies" if subject.kernel.axes else "one matrix"
+    where = f"{found.frequencies} random frequencies" if found.frequencies > 1 else "one matrix"
     method = f"singular values of {where}, rows and columns scaled to unit norm"
     sentence = found.sentence
     if whole := subject.layer.whole:

@@ -9,16 +9,23 @@ from functools import cached_property
 import numpy as np
 
 from infoflow.layers import Array, Layer
+from infoflow.measures.weights.determinant import LogDeterminant, log_determinant
 from infoflow.measures.weights.zeros import count_non_finite
 from infoflow.operators.arrays import as_float64
+from infoflow.operators.blocks import BlockedMatrix
 from infoflow.operators.polyphase import PolyphaseKernel, convolution_kernel, dense_kernel
 from infoflow.spectra import (
     Density,
     Rank,
     Spectrum,
+    Triangle,
+    blocked_log_volume,
+    blocked_rank,
+    blocked_spectrum,
     generic_rank,
     log_volume_density,
     singular_spectrum,
+    triangle,
 )
 from infoflow.spectra.rank import machine_epsilon
 
@@ -30,6 +37,10 @@ SPECTRAL = LINEAR | {"embedding", "low-rank update"}
 
 LARGEST_WEIGHT = 1e75
 """Fourth powers of larger weights are beyond float64."""
+
+BLOCKED_SIDE, BLOCKED_SIZE = 128, 1 << 20
+"""Smaller side from which, and weights from which, a dense layer is read in blocks. (Below, numpy
+does it all, and scipy.linalg need not be imported.)"""
 
 SHARED_SPECTRUM = 512
 """Smaller side above which a dense layer's rank is read off its spectrum: one decomposition."""
@@ -70,9 +81,30 @@ class Subject:
         return as_float64(self.layer.weight)
 
     @cached_property
+    def matrix(self) -> BlockedMatrix | None:
+        """A large dense weight, to be read in blocks; None for any other layer."""
+        weight = self.layer.weight
+        if not isinstance(weight, np.ndarray) or weight.ndim != 2 or weight.dtype.kind == "c":
+            return None
+        large = min(weight.shape) >= BLOCKED_SIDE or weight.size >= BLOCKED_SIZE
+        return BlockedMatrix(weight) if large else None
+
+    @cached_property
+    def triangle(self) -> Triangle:
+        """Of a layer that is read in blocks; its spectrum uses up all but the figures."""
+        assert self.matrix is not None
+        return triangle(self.matrix)
+
+    @cached_property
+    def square_determinant(self) -> LogDeterminant:
+        """log|det| of the first min(N, d) rows and columns of a dense layer, by itself."""
+        k = min(self.layer.weight.shape)
+        return log_determinant(self.layer.weight[:k, :k], self.layer.dtype)
+
+    @cached_property
     def kernel(self) -> PolyphaseKernel:
         """The layer as coarse taps; stride 1 and one group where its geometry is not known."""
-        weight, geometry = self.weight, self.layer.geometry
+        weight, geometry = self.layer.weight, self.layer.geometry
         if len(weight.shape) == 2:
             return dense_kernel(weight)
         axes = len(weight.shape) - 2
@@ -89,6 +121,13 @@ class Subject:
     @cached_property
     def rank(self) -> Rank:
         """Rank, and the channels that lower it."""
+        if self.matrix is not None:
+            return blocked_rank(
+                self.matrix,
+                epsilon=machine_epsilon(self.layer.dtype),
+                generator=self.generator("rank"),
+                triangle=lambda: self.triangle,
+            )
         large = not self.kernel.axes and self.kernel.rank_channels > SHARED_SPECTRUM
         return generic_rank(
             self.kernel,
@@ -101,11 +140,21 @@ class Subject:
     @cached_property
     def density(self) -> Density:
         """Log-volume a position; for a dense layer its log-volume."""
+        if self.matrix is not None:
+            return blocked_log_volume(
+                self.matrix,
+                self.rank,
+                reduced=lambda: self.triangle,
+                spectrum=lambda: self.spectrum,
+                log_determinant=lambda: self.square_determinant.value,
+            )
         return log_volume_density(self.kernel, self.rank, self.generator("density"), fast=self.fast)
 
     @cached_property
     def spectrum(self) -> Spectrum:
         """Singular values."""
+        if self.matrix is not None:
+            return blocked_spectrum(self.matrix, self.triangle)
         geometry = self.layer.geometry
         size = geometry.input_size if geometry is not None else None
         return singular_spectrum(self.kernel, input_size=size, fast=self.fast)

@@ -1,0 +1,73 @@
+"""What a bound allows: a number, the number that it was, and how far they may be apart.
+
+Minus infinity is a number here (``-math.inf``), since a measure may fall to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ROUNDING = 1e-9
+"""Changes below this share of the figures are rounding of another machine, and no change."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One way to limit a figure.
+
+    Args:
+        directions: Where it may not go too far: −1 down, +1 up.
+        against_baseline: Whether the change since the baseline is limited, not the figure.
+        percent: Whether the limit is in per cent of the baseline's size.
+        words: What it allows, with a place for the limit.
+    """
+
+    directions: tuple[int, ...]
+    against_baseline: bool
+    percent: bool
+    words: str
+
+    def excess(self, value: float, limit: float, base: float | None = None) -> float:
+        """By how much the figure is beyond the limit; it holds where that is not above 0.
+
+        Args:
+            value: The figure, or −∞.
+            limit: Finite; not negative against a baseline.
+            base: The baseline's figure, or −∞; needed against a baseline only.
+        """
+        if not self.against_baseline:
+            return max(direction * (value - limit) for direction in self.directions)
+        assert base is not None
+        return self.excess_of_change(_change(value, base), limit, value, base)
+
+    def excess_of_change(self, change: float, limit: float, value: float, base: float) -> float:
+        """As ``excess``, of a change that is given.
+
+        A percentage of a baseline of 0 or −∞ says nothing: it then allows no change.
+        """
+        size = abs(base) if math.isfinite(base) else 0.0
+        allowed = limit / 100 * size if self.percent else limit
+        worst = max(direction * change for direction in self.directions)
+        rounding = ROUNDING * max(abs(value), abs(base)) if math.isfinite(change) else 0.0
+        if math.isinf(rounding):  # both are −∞: nothing has changed
+            rounding = 0.0
+        return worst - allowed - rounding
+
+
+def _change(value: float, base: float) -> float:
+    return 0.0 if value == base else value - base
+
+
+BOUNDS: Mapping[str, Bound] = {
+    "min": Bound((-1,), False, False, "at least {}"),
+    "max": Bound((1,), False, False, "at most {}"),
+    "max-decrease": Bound((-1,), True, False, "falls by at most {}"),
+    "max-increase": Bound((1,), True, False, "rises by at most {}"),
+    "max-change": Bound((-1, 1), True, False, "changes by at most {}"),
+    "max-decrease-percent": Bound((-1,), True, True, "falls by at most {} %"),
+    "max-increase-percent": Bound((1,), True, True, "rises by at most {} %"),
+    "max-change-percent": Bound((-1, 1), True, True, "changes by at most {} %"),
+}
+"""Every bound by its key in the settings."""

@@ -29,34 +29,25 @@ class Bound:
     percent: bool
     words: str
 
-    def excess(self, value: float, limit: float, base: float | None = None) -> float:
+    def excess(self, figure: float, limit: float, base: float = 0.0) -> float:
         """By how much the figure is beyond the limit; it holds where that is not above 0.
 
         Args:
-            value: The figure, or −∞.
+            figure: The figure itself; against a baseline, its change (see `change`).
             limit: Finite; not negative against a baseline.
-            base: The baseline's figure, or −∞; needed against a baseline only.
+            base: The baseline's figure, or −∞. A percentage of a baseline of 0 or −∞ says
+                nothing: it then allows no change.
         """
         if not self.against_baseline:
-            return max(direction * (value - limit) for direction in self.directions)
-        assert base is not None
-        return self.excess_of_change(_change(value, base), limit, value, base)
-
-    def excess_of_change(self, change: float, limit: float, value: float, base: float) -> float:
-        """As ``excess``, of a change that is given.
-
-        A percentage of a baseline of 0 or −∞ says nothing: it then allows no change.
-        """
+            return max(direction * (figure - limit) for direction in self.directions)
         size = abs(base) if math.isfinite(base) else 0.0
         allowed = limit / 100 * size if self.percent else limit
-        worst = max(direction * change for direction in self.directions)
-        rounding = ROUNDING * max(abs(value), abs(base)) if math.isfinite(change) else 0.0
-        if math.isinf(rounding):  # both are −∞: nothing has changed
-            rounding = 0.0
-        return worst - allowed - rounding
+        rounding = ROUNDING * (size + abs(figure)) if math.isfinite(figure) else 0.0
+        return max(direction * figure for direction in self.directions) - allowed - rounding
 
 
-def _change(value: float, base: float) -> float:
+def change(value: float, base: float) -> float:
+    """What was added since the baseline; 0 from −∞ to −∞."""
     return 0.0 if value == base else value - base
 
 

@@ -132,11 +132,10 @@ class Entry:
     def entries(self, key: str, heading: str, keys: Collection[str]) -> list[Entry]:
         """The tables of an array of tables, each with its place: ``heading`` and number."""
         value = self._table.get(key, [])
-        file = self.where.partition(",")[0]
         if not isinstance(value, list):
-            raise CheckError(f"{file}: {key} is not an array of tables; write {heading}.")
+            raise CheckError(f"{self.where}: {key} is not an array of tables; write {heading}.")
         return [
-            Entry(item, f"{file}, {heading} number {place}", keys)
+            Entry(item, f"{self.where}, {heading} number {place}", keys)
             for place, item in enumerate(value, start=1)
         ]
 

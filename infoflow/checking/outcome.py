@@ -34,6 +34,7 @@ class Row:
         baseline: The number that it was compared with.
         unit: Of both.
         reason: Why a finding is suppressed, in the words of the settings.
+        uncertain: Whether the 95 % interval reaches over the limit; the value decides.
     """
 
     verdict: Verdict
@@ -48,6 +49,7 @@ class Row:
     baseline: float | None = None
     unit: str = ""
     reason: str = ""
+    uncertain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

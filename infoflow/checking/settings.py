@@ -181,9 +181,8 @@ def _measures(entry: Entry, known: Vocabulary) -> tuple[str, ...]:
     for word in chosen:
         names = [name for name in known.measures if name == word or name.startswith(f"{word}.")]
         if word not in known.groups and not names:
-            entry.refuse(
-                f"the measure {word!r} is not known; {nearest(word, [*known.groups, *known.measures])}"
-            )
+            near = nearest(word, [*known.groups, *known.measures])
+            entry.refuse(f"the measure {word!r} is not known; {near}")
     return tuple(chosen) or ("default",)
 
 

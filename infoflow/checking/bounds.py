@@ -54,11 +54,11 @@ def change(value: float, base: float) -> float:
 BOUNDS: Mapping[str, Bound] = {
     "min": Bound((-1,), False, False, "at least {}"),
     "max": Bound((1,), False, False, "at most {}"),
-    "max-decrease": Bound((-1,), True, False, "falls by at most {}"),
-    "max-increase": Bound((1,), True, False, "rises by at most {}"),
-    "max-change": Bound((-1, 1), True, False, "changes by at most {}"),
-    "max-decrease-percent": Bound((-1,), True, True, "falls by at most {} %"),
-    "max-increase-percent": Bound((1,), True, True, "rises by at most {} %"),
-    "max-change-percent": Bound((-1, 1), True, True, "changes by at most {} %"),
+    "max-decrease": Bound((-1,), True, False, "a fall of at most {}"),
+    "max-increase": Bound((1,), True, False, "a rise of at most {}"),
+    "max-change": Bound((-1, 1), True, False, "a change of at most {}"),
+    "max-decrease-percent": Bound((-1,), True, True, "a fall of at most {}\xa0%"),
+    "max-increase-percent": Bound((1,), True, True, "a rise of at most {}\xa0%"),
+    "max-change-percent": Bound((-1, 1), True, True, "a change of at most {}\xa0%"),
 }
 """Every bound by its key in the settings."""

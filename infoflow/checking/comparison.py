@@ -71,6 +71,8 @@ class Comparison:
         if not self._bound.against_baseline:
             return figure(self._value, self.limit)
         before, after = self._base, self._value
+        if before == after:
+            return f"{figure(after)}, as before"
         return f"{figure(before, after)} → {figure(after, before)}{self._percentage}"
 
     @property
@@ -87,11 +89,9 @@ class Comparison:
         if not self.compared:
             return f"{name} {self._missing}."
         unit = "" if row.unit in _UNIT_IS_PLAIN else f" {row.unit}"
-        if self._bound.against_baseline:
-            verb, found = "went from", self.found.replace(" → ", " to ")
-        else:
-            verb, found = "is", self.found
-        told = f"{name} {verb} {found}{unit}; allowed: {self.allowed}."
+        before, arrow, after = self.found.partition(" → ")
+        verb = f"went from {before} to {after}" if arrow else f"is {before}"
+        told = f"{name} {verb}{unit}; allowed: {self.allowed}."
         if self.uncertain:
             told += " The 95 % interval reaches over the limit, so that this cannot be told apart."
         return told
@@ -132,7 +132,7 @@ class Comparison:
         share = self._limited / abs(self._base) if self._base else math.inf
         if not math.isfinite(share) or not self._bound.percent:
             return ""
-        return f" ({'+' if share > 0 else ''}{figure(100 * share, self.limit, -self.limit)} %)"
+        return f" ({'+' if share > 0 else ''}{figure(100 * share, self.limit, -self.limit)}\xa0%)"
 
     @property
     def _missing(self) -> str:

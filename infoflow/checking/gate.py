@@ -15,6 +15,14 @@ from infoflow.errors import CheckError
 from infoflow.report import Report
 
 
+_GATES = {
+    "serious": "serious findings fail, others are only told",
+    "warning": "serious findings and warnings fail, notes are only told",
+    "note": "every finding fails",
+    "never": "findings do not fail, they are only told",
+}
+
+
 def check(
     reports: Sequence[Report],
     settings: Settings,
@@ -46,7 +54,7 @@ def check(
         if baseline:
             refuse_incomparable(report, baseline, baseline_file)
             notes += baseline_notes(report, baseline)
-        rows += _rows(report, baseline, settings, has_baseline=bool(baselines))
+        rows += _rows(report, baseline, settings, today, has_baseline=bool(baselines))
     rows += suppression_rows(reports, settings, today)
     sources = tuple(report.source for report in reports)
     return Outcome(sources, tuple(rows), settings_file, baseline_file, tuple(notes))
@@ -78,19 +86,19 @@ def has_figures(report: Report) -> bool:
 
 
 def _gate_notes(settings: Settings, file: str, *, has_baseline: bool) -> Iterator[str]:
-    failing = f"findings of severity {settings.fail_on} or worse fail"
-    if settings.fail_on == "serious":
-        failing = "serious findings fail"
-    if not file:
-        yield f"no settings were found, so that the default gate holds: {failing}"
-    elif settings.failing:
-        yield failing
+    gate = _GATES[settings.fail_on]
+    yield gate if file else f"no settings were found, so that the default gate holds: {gate}"
     if has_baseline and not any(t.against_baseline for t in settings.thresholds):
         yield "no threshold is against the baseline; only its layers are compared"
 
 
 def _rows(
-    report: Report, baseline: Report | None, settings: Settings, *, has_baseline: bool
+    report: Report,
+    baseline: Report | None,
+    settings: Settings,
+    today: date,
+    *,
+    has_baseline: bool,
 ) -> Iterator[Row]:
     if not has_figures(report):
         yield _failed(report, "analysis", "figures", "the analysis holds no figure at all")
@@ -100,7 +108,7 @@ def _rows(
         yield from layer_rows(report, baseline)
     for threshold in settings.thresholds:
         yield from threshold_rows(report, baseline, threshold)
-    yield from finding_rows(report, settings)
+    yield from finding_rows(report, settings, today)
     if settings.failing and not any(f.severity in settings.failing for f in report.findings):
         yield _clean(report, settings)
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from infoflow.checking.outcome import Outcome, Row, Verdict
 from infoflow.render.checks.words import layers, told
-from infoflow.render.text import and_more, counted, shortened
+from infoflow.render.text import and_more, counted, printable, shortened
 from infoflow.render.to_markdown import escaped
 
 LISTED = 200
 """Rows of a table are listed up to this many; a job summary is cut at 1 MiB."""
-_WIDTH = 80
-_LONG = 1000
+_WIDE = 300
+_LONG = 2000
 
 
 def to_markdown(outcome: Outcome) -> str:
@@ -90,11 +90,11 @@ def _list(rows: Sequence[Row], several: bool) -> Iterator[str]:
 
 
 def _sentence(text: str) -> str:
-    return escaped(shortened(text, _LONG))
+    return escaped(shortened(printable(text), _LONG))
 
 
 def _cell(text: str) -> str:
-    return escaped(text if len(text) > _LONG else shortened(text, _LONG)).replace("\n", " ")
+    return escaped(shortened(printable(text), _WIDE))
 
 
 def _line(cells: Sequence[str]) -> str:

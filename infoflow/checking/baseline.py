@@ -34,7 +34,7 @@ def steadied(report: Report, before: Report) -> Report:
     """
     rows = []
     for row in report.measurements:
-        old = before.row(row.layer, row.measure, row.statistic)
+        old = before.row(*_key(row))
         rows.append(old if old and _same(row, old) else row)
     steady = replace(report, measurements=tuple(rows))
     alike = replace(steady, versions=before.versions, findings=before.findings) == before
@@ -43,13 +43,17 @@ def steadied(report: Report, before: Report) -> Report:
 
 def changes(report: Report, before: Report) -> str:
     """One phrase: how many figures and layers are not those of the former baseline."""
-    changed = 0
-    for row in report.measurements:
-        old = before.row(row.layer, row.measure, row.statistic)
-        changed += old is None or not _same(row, old)
-    new, gone = _names(report) - _names(before), _names(before) - _names(report)
-    parts = [f"{changed:,} of {len(report.measurements):,} figures changed"]
-    parts += [f"{len(names):,} layers {word}" for names, word in ((new, "new"), (gone, "gone"))]
+    changed = sum(
+        not (old := before.row(*_key(row))) or not _same(row, old) for row in report.measurements
+    )
+    gone = sum(report.row(*_key(old)) is None for old in before.measurements)
+    parts = [f"{changed:,} of {len(report.measurements):,} figures changed or new"]
+    parts += [f"{gone:,} gone"] if gone else []
+    for names, word in (
+        (_names(report) - _names(before), "new"),
+        (_names(before) - _names(report), "gone"),
+    ):
+        parts += [f"{len(names):,} layer{'s' if len(names) > 1 else ''} {word}"] if names else []
     return ", ".join(parts)
 
 
@@ -116,6 +120,10 @@ def layer_rows(report: Report, baseline: Report) -> Iterator[Row]:
             allowed="",
             sentence=f"{listed(new)} {verb} not in the baseline, and not compared.",
         )
+
+
+def _key(row: Measurement) -> tuple[str, str, str]:
+    return row.layer, row.measure, row.statistic
 
 
 def _names(report: Report) -> set[str]:

@@ -14,7 +14,6 @@ from infoflow.checking.thresholds import threshold_rows
 from infoflow.errors import CheckError
 from infoflow.report import Report
 
-
 _GATES = {
     "serious": "serious findings fail, others are only told",
     "warning": "serious findings and warnings fail, notes are only told",

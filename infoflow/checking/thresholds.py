@@ -55,7 +55,10 @@ def _comparisons(
 
 
 def _row(report: Report, layer: str, threshold: Threshold) -> Measurement | None:
-    return report.row(layer, threshold.measure, threshold.statistic)
+    """The layer's row; for a weight of which nothing could be computed, the row that says so."""
+    row = report.row(layer, threshold.measure, threshold.statistic)
+    value = report.row(layer, threshold.measure)
+    return value if row is None and value is not None and not has_figure(value) else row
 
 
 def _refuse_unknown_statistic(

@@ -24,7 +24,7 @@ def figure(value: float, *beside: float) -> str:
 def _spelt(value: float, digits: int) -> str:
     if math.isinf(value):
         return "−∞" if value < 0 else "∞"
-    whole = value.is_integer() and abs(value) < 1e9
+    whole = float(value).is_integer() and abs(value) < 1e9
     return (f"{value:,.0f}" if whole else f"{value:.{digits}g}").replace("-", "−")
 
 

@@ -42,9 +42,9 @@ class Entry:
         value = self._table.get(key)
         if value is None:
             return None
-        if not isinstance(value, str) or not value.strip():
+        if not _is_text(value):
             self.refuse(f"{key} = {_shown(value)} is not a text with something in it")
-        return value.strip()
+        return str(value).strip()
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A text, or a list of texts; none where the key is not there."""
@@ -54,7 +54,7 @@ class Entry:
             self.refuse(f"{key} = {_shown(value)} is not a text or a list of texts")
         assert isinstance(values, (list, tuple))
         for item in values:
-            if not isinstance(item, str) or not item.strip():
+            if not _is_text(item):
                 self.refuse(f"{key} holds {_shown(item)}, which is not a text with something in it")
         return tuple(item.strip() for item in values)
 
@@ -138,6 +138,11 @@ class Entry:
             Entry(item, f"{self.where}, {heading} number {place}", keys)
             for place, item in enumerate(value, start=1)
         ]
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text that names something: not blank, and without NUL, which no file has."""
+    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
 
 
 def _shown(value: object) -> str:

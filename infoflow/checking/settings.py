@@ -132,6 +132,12 @@ class Settings:
     thresholds: tuple[Threshold, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.fail_on not in FAIL_ON:
+            raise CheckError(
+                f"fail-on {self.fail_on!r} is not known; {nearest(self.fail_on, FAIL_ON)}."
+            )
+
     @property
     def failing(self) -> tuple[Severity, ...]:
         """The severities that fail."""

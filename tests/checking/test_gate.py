@@ -39,6 +39,11 @@ def test_severities(fail_on, severity):
     assert found.passed is not fails
 
 
+def test_a_severity_that_is_none_is_refused():
+    with pytest.raises(CheckError, match="nearest: 'serious'"):
+        Settings(fail_on="serius")
+
+
 def suppressing(*layers, until=None, reason="ticket 123", rule="dead-filters"):
     return Suppression(rule, reason, layers, until)
 

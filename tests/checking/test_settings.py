@@ -92,6 +92,8 @@ SUPPRESS = '[[suppress]]\nrule = "dead-filters"\n'
         ("layers = ','", ["names no layers"]),
         ("layers = ''", ["text with something"]),
         ("arch = '  '", ["arch"]),
+        ('baseline = "a\\u0000b"', ["baseline"]),
+        ('checkpoints = ["a\\u0000/*"]', ["checkpoints"]),
         ("input-size = 0", ["input-size = 0"]),
         ("input-size = true", ["input-size = true"]),
         ("input-size = [1, 2, 3, 4]", ["such as 224"]),

@@ -22,7 +22,7 @@ def to_junit(outcome: Outcome) -> str:
     """
     root = Tree.Element("testsuites", {"name": "infoflow check"})
     groups = [(source, outcome.of_source(source)) for source in dict.fromkeys(outcome.sources)]
-    if own := outcome.of_source(""):
+    if "" not in outcome.sources and (own := outcome.of_source("")):
         groups.append((outcome.settings or "settings", own))
     for name, rows in groups:
         _suite(root, name, rows, outcome.notes)

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 
 from infoflow.checking.bounds import BOUNDS, Bound, change
+from infoflow.checking.outcome import NO_FIGURE
 from infoflow.checking.words import figure
 from infoflow.report import Measurement
 
-NO_FIGURE = "no figure"
 _UNIT_IS_PLAIN = {"count", "ratio", "share", "root mean square"}
 
 

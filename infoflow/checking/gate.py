@@ -7,8 +7,8 @@ from datetime import date
 
 from infoflow.checking.acceptance import finding_rows, suppression_rows
 from infoflow.checking.baseline import baseline_notes, layer_rows, refuse_incomparable
-from infoflow.checking.comparison import NO_FIGURE, has_figure
-from infoflow.checking.outcome import Outcome, Row, Verdict
+from infoflow.checking.comparison import has_figure
+from infoflow.checking.outcome import NO_FIGURE, Outcome, Row, Verdict
 from infoflow.checking.settings import Settings
 from infoflow.checking.thresholds import threshold_rows
 from infoflow.errors import CheckError

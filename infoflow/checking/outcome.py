@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+NO_FIGURE = "no figure"
+"""What was found where there was no number to compare."""
+
 
 class Verdict(StrEnum):
     """What a row means for the check; only ``failed`` fails it."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from infoflow.checking.bounds import BOUNDS
-from infoflow.checking.comparison import NO_FIGURE, Comparison, has_figure
-from infoflow.checking.outcome import Row, Verdict
+from infoflow.checking.comparison import Comparison, has_figure
+from infoflow.checking.outcome import NO_FIGURE, Row, Verdict
 from infoflow.checking.settings import Threshold
 from infoflow.checking.words import figure
 from infoflow.errors import CheckError

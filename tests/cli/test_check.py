@@ -199,6 +199,19 @@ def test_a_diverged_network_fails_every_threshold_of_the_layer(here, scratch):
     assert {"stable-rank", "weight-scale", "non-finite-weights"} <= subjects
 
 
+def test_a_layer_that_lost_a_direction_falls_without_end(here, scratch):
+    (scratch / "infoflow.toml").write_text(
+        SETTINGS + '[[threshold]]\nmeasure = "log-volume.density"\nmax-decrease = 1000\n'
+    )
+    weight = gaussian(8, 3, 3, 3, seed=1, scale=0.1)
+    weight[:, 0] = 0
+    save_file(weights(**{"features.0.weight": weight}), scratch / "model.safetensors")
+    result = here("check")
+    assert result.returncode == 1
+    assert "FAIL log-volume.density of features.0 went from " in result.stdout
+    assert " to −∞ " in result.stdout.replace("\n     ", " ")
+
+
 def test_nothing_but_nan_has_no_figures_to_keep(here, tmp_path):
     (tmp_path / "infoflow.toml").write_text('measures = "stable-rank"\nbaseline = "b.json"')
     save_file({"a.weight": np.full((4, 4), np.nan, np.float32)}, tmp_path / "m.safetensors")

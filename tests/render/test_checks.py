@@ -216,6 +216,10 @@ def test_what_xml_can_hold_stays_as_it_is():
     assert xml_text("\x00\uffff\ud800") == "\\x00\\uffff\\ud800"
 
 
+def test_notes_stand_once_in_junit():
+    assert to_junit(OUTCOME).count("serious findings fail") == 1
+
+
 def test_markdown_has_its_parts():
     shown = to_markdown(OUTCOME)
     assert shown.startswith("## ❌ infoflow check: failed: 1 of 2 checks")
@@ -223,6 +227,14 @@ def test_markdown_has_its_parts():
         assert part in shown
     assert "| fc1 | stable-rank | 1.5 | at least 2 |" in shown
     assert to_markdown(Outcome(("a",), (PASSED,))).startswith("## ✅ infoflow check: passed")
+
+
+def test_markdown_says_why_there_is_no_figure():
+    absent = replace(FAILED, found="no figure", value=None, sentence="fc1 has none: NaN.")
+    fell = replace(FAILED, found="3 → −∞", value=None)
+    shown = to_markdown(Outcome(("model.pt",), (absent, fell)))
+    assert "| fc1 | stable-rank | fc1 has none: NaN. | at least 2 |" in shown
+    assert "| fc1 | stable-rank | 3 → −∞ | at least 2 |" in shown
 
 
 def test_long_lists_are_cut_and_say_so():

@@ -24,8 +24,8 @@ def to_junit(outcome: Outcome) -> str:
     groups = [(source, outcome.of_source(source)) for source in dict.fromkeys(outcome.sources)]
     if "" not in outcome.sources and (own := outcome.of_source("")):
         groups.append((outcome.settings or "settings", own))
-    for name, rows in groups:
-        _suite(root, name, rows, outcome.notes)
+    for place, (name, rows) in enumerate(groups):
+        _suite(root, name, rows, () if place else outcome.notes)
     cases = [row for row in outcome.rows if row.verdict in _CASES]
     for key, value in _counts(cases).items():
         root.set(key, value)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from infoflow.checking.outcome import Outcome, Row, Verdict
+from infoflow.checking.outcome import NO_FIGURE, Outcome, Row, Verdict
 from infoflow.render.checks.words import layers, told
 from infoflow.render.text import and_more, counted, printable, shortened
 from infoflow.render.to_markdown import escaped
 
 LISTED = 200
 """Rows of a table are listed up to this many; a job summary is cut at 1 MiB."""
+_NAMED_UNITS = ("nats", "bits", "standard errors")
 _WIDE = 300
 _LONG = 2000
 
@@ -64,19 +65,20 @@ def _table(rows: Sequence[Row], several: bool) -> Iterator[str]:
     yield _line([":---"] * (len(checkpoint) + 4))
     for row in rows[:LISTED]:
         cells = [row.source] if several else []
-        unit = f" ({row.unit})" if row.unit and row.unit not in {"count", "ratio"} else ""
-        where = layers(row) or ("(pattern)" if row.kind == "threshold" else "(all)")
-        found = row.found
-        if not row.layers and row.kind == "threshold":
-            found = row.sentence
-        elif row.uncertain:
-            found += " (the 95 % interval reaches over the limit)"
-        cells += [where, f"{row.subject}{unit}", found, row.allowed]
+        unit = f" ({row.unit})" if row.unit.startswith(_NAMED_UNITS) else ""
+        cells += [layers(row) or "(any)", f"{row.subject}{unit}", _found(row), row.allowed]
         yield _line([_cell(cell) for cell in cells])
     yield ""
     if len(rows) > LISTED:
         yield and_more(len(rows) - LISTED)
         yield ""
+
+
+def _found(row: Row) -> str:
+    """What was found; why there is nothing, where no figure was compared."""
+    if row.found == NO_FIGURE:
+        return row.sentence
+    return f"{row.found} (the 95 % interval reaches over the limit)" if row.uncertain else row.found
 
 
 def _list(rows: Sequence[Row], several: bool) -> Iterator[str]:

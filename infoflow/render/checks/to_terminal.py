@@ -55,8 +55,8 @@ def _parts(outcome: Outcome, width: int, verbose: bool) -> Iterator[Text]:
 
 def _row(row: Row, width: int, several: bool) -> Text:
     mark, style = _MARKS[row.verdict]
-    lead = f"{row.source}: " if several and row.source not in ("", row.sentence) else ""
-    subject = "" if row.kind == "threshold" and row.layers else f"{row.subject}: "
+    lead = f"{row.source}: " if several and row.source else ""
+    subject = f"{row.subject}: " if row.kind == "finding" else ""
     words = printable(lead + subject + told(row))
     lines = wrap(words, max(width - 5, 15))
     return Text(f"{mark} ", style=style).append("\n     ".join(lines), style="")

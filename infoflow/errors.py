@@ -35,3 +35,7 @@ class MissingDependencyError(InfoflowError):
 
 class ReportError(InfoflowError):
     """A report file cannot be read back."""
+
+
+class CheckError(InfoflowError):
+    """The settings of a check, or its baseline, cannot be used."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from infoflow.errors import SelectionError
 from infoflow.nearest import nearest
+from infoflow.patterns import is_chosen, matches, words
 
 if TYPE_CHECKING:
     from infoflow.layers import PlannedLayer
@@ -26,30 +26,16 @@ def select(layers: Sequence[PlannedLayer], patterns: Sequence[str]) -> list[Plan
         SelectionError: A pattern matches no layer (the nearest names are given), or all of them
             together leave none.
     """
-    words = [word.strip() for entry in patterns for word in entry.split(",") if word.strip()]
-    for word in words:
-        if not any(_matches(layer, word.lstrip("!")) for layer in layers):
+    chosen = words(patterns)
+    for word in chosen:
+        if not any(matches(layer.summary, word.lstrip("!")) for layer in layers):
             known = [layer.summary.name for layer in layers]
             known += sorted({f"type:{layer.summary.kind}" for layer in layers})
             raise SelectionError(
                 f"No layer matches {word!r}; {nearest(word.lstrip('!'), known)} "
                 "(`infoflow layers` lists them all)."
             )
-    included = [word for word in words if not word.startswith("!")] or ["*"]
-    excluded = [word[1:] for word in words if word.startswith("!")]
-    chosen = [
-        layer
-        for layer in layers
-        if any(_matches(layer, word) for word in included)
-        and not any(_matches(layer, word) for word in excluded)
-    ]
-    if not chosen:
-        raise SelectionError(f"The patterns {', '.join(words)} leave none of the layers.")
-    return chosen
-
-
-def _matches(layer: PlannedLayer, word: str) -> bool:
-    if word.startswith("type:"):
-        return fnmatchcase(layer.summary.kind, f"*{word.removeprefix('type:')}*")
-    name = layer.summary.name
-    return name == word or fnmatchcase(name, word)
+    selected = [layer for layer in layers if is_chosen(layer.summary, chosen)]
+    if not selected:
+        raise SelectionError(f"The patterns {', '.join(chosen)} leave none of the layers.")
+    return selected

@@ -26,6 +26,28 @@ class Format(StrEnum):
     pdf = "pdf"
 
 
+def check_targets(targets: Sequence[str]) -> None:
+    """Refuse targets of text outputs that cannot work: files, or ``-`` for standard output.
+
+    Raises:
+        OutputError: Two on standard output or in one file, a folder that is missing, or a target
+            that is one.
+    """
+    if list(targets).count(STANDARD_OUTPUT) > 1:
+        raise OutputError("Only one output can go to standard output (-).")
+    files = [Path(target).absolute() for target in targets if target != STANDARD_OUTPUT]
+    twice = next((file for file in files if files.count(file) > 1), None)
+    if twice:
+        raise OutputError(f"{twice.name}: two outputs cannot go to one file.")
+    for target in targets:
+        if target == STANDARD_OUTPUT:
+            continue
+        if Path(target).is_dir():
+            raise OutputError(f"{target}: is a folder, not a file that can be written.")
+        if not Path(target).absolute().parent.is_dir():
+            raise OutputError(f"{target}: its folder does not exist.")
+
+
 @dataclass
 class _Todo:
     """What is rendered and still to be written and said."""
@@ -70,23 +92,11 @@ class Outputs:
             OutputError: Two outputs on standard output or in one file, one file for several
                 reports, a folder that is missing or a target that is one.
         """
-        if list(self._texts.values()).count(STANDARD_OUTPUT) > 1:
-            raise OutputError("Only one output can go to standard output (-).")
-        files = [Path(t).absolute() for t in self._texts.values() if t != STANDARD_OUTPUT]
-        twice = next((file for file in files if files.count(file) > 1), None)
-        if twice:
-            raise OutputError(f"{twice.name}: two outputs cannot go to one file.")
+        check_targets(list(self._texts.values()))
         several = [name for name in self._texts if not RENDERERS[name].several]
         if len(paths) > 1 and (several or self.plots):
             name = several[0] if several else "plots"
             raise OutputError(f"--{name} takes one input; for {len(paths)} use --out FOLDER.")
-        for target in self._texts.values():
-            if target == STANDARD_OUTPUT:
-                continue
-            if Path(target).is_dir():
-                raise OutputError(f"{target}: is a folder, not a file that can be written.")
-            if not Path(target).absolute().parent.is_dir():
-                raise OutputError(f"{target}: its folder does not exist.")
         for folder in (self.plots, self.out):
             if folder and folder.exists() and not folder.is_dir():
                 raise OutputError(f"{folder}: is a file, not a folder.")

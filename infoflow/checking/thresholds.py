@@ -1,0 +1,131 @@
+"""Thresholds: from a report, and a baseline where one is asked for, to rows that hold or fail.
+
+Whatever cannot be told fails: a pattern without a layer, a layer without a figure, a measure
+that the analysis does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from infoflow.checking.bounds import BOUNDS
+from infoflow.checking.comparison import Comparison, has_figure
+from infoflow.checking.outcome import NO_FIGURE, Row, Verdict
+from infoflow.checking.settings import Threshold
+from infoflow.checking.words import figure
+from infoflow.errors import CheckError
+from infoflow.nearest import nearest
+from infoflow.patterns import is_chosen, matches
+from infoflow.report import LayerSummary, Measurement, Report
+
+
+def threshold_rows(report: Report, baseline: Report | None, threshold: Threshold) -> list[Row]:
+    """One row a layer and bound, and one for each pattern that reaches no figure.
+
+    Args:
+        report: The new analysis.
+        baseline: The analysis to compare with; a layer that it lacks is not compared.
+        threshold: The limits. Bounds are inclusive; −∞ is below every minimum and within every
+            maximum.
+
+    Raises:
+        CheckError: The measure has no such statistic.
+    """
+    _refuse_unknown_statistic(report, baseline, threshold)
+    problems = [_failed(report, threshold, what) for what in _idle_patterns(report, threshold)]
+    comparisons = list(_comparisons(report, baseline, threshold))
+    if not problems and not any(c.compared or not c.holds for c in comparisons):
+        problems.append(_failed(report, threshold, _why_nothing(report, threshold)))
+    return problems + [_judged(report, threshold, comparison) for comparison in comparisons]
+
+
+def _comparisons(
+    report: Report, baseline: Report | None, threshold: Threshold
+) -> Iterator[Comparison]:
+    before = {layer.name for layer in baseline.layers} if baseline else set()
+    for layer in report.layers:
+        row = _row(report, layer.name, threshold)
+        if row is None or not is_chosen(layer, threshold.layers):
+            continue
+        for key, limit in threshold.bounds.items():
+            if not BOUNDS[key].against_baseline:
+                yield Comparison(row, key, limit)
+            elif baseline and layer.name in before:
+                yield Comparison(row, key, limit, _row(baseline, layer.name, threshold))
+
+
+def _row(report: Report, layer: str, threshold: Threshold) -> Measurement | None:
+    """The layer's row; for a weight of which nothing could be computed, the row that says so."""
+    row = report.row(layer, threshold.measure, threshold.statistic)
+    value = report.row(layer, threshold.measure)
+    return value if row is None and value is not None and not has_figure(value) else row
+
+
+def _refuse_unknown_statistic(
+    report: Report, baseline: Report | None, threshold: Threshold
+) -> None:
+    rows = report.rows(measure=threshold.measure)
+    if baseline is not None:
+        rows += baseline.rows(measure=threshold.measure)
+    known = list(dict.fromkeys(row.statistic for row in rows))
+    # A damaged weight has one row without a figure; it says nothing of the statistics there are.
+    if threshold.statistic in known or not any(has_figure(row) for row in rows):
+        return
+    raise CheckError(
+        f"{threshold.place}: {threshold.measure} has no statistic {threshold.statistic!r}; "
+        f"{nearest(threshold.statistic, known)}."
+    )
+
+
+def _idle_patterns(report: Report, threshold: Threshold) -> Iterator[str]:
+    """What is wrong with each pattern that matches no layer, or none that has the row."""
+    for word in threshold.layers:
+        layers = [layer for layer in report.layers if matches(layer, word.removeprefix("!"))]
+        if not layers:
+            known = [layer.name for layer in report.layers]
+            yield f"no layer matches {word!r}; {nearest(word.lstrip('!'), known)}"
+        elif not word.startswith("!") and not _any_row(report, layers, threshold):
+            yield f"{NO_FIGURE} of {threshold.subject} in the layers that {word!r} matches"
+
+
+def _any_row(report: Report, layers: Sequence[LayerSummary], threshold: Threshold) -> bool:
+    return any(_row(report, layer.name, threshold) is not None for layer in layers)
+
+
+def _why_nothing(report: Report, threshold: Threshold) -> str:
+    if report.rows(measure=threshold.measure):
+        return f"{NO_FIGURE} of {threshold.subject} to compare in the layers that are meant"
+    computed = report.settings.get("measures", "")
+    made = f", which was made with measures {computed!r}" if computed else ""
+    return f"{NO_FIGURE} of {threshold.subject} in the analysis{made}"
+
+
+def _failed(report: Report, threshold: Threshold, sentence: str) -> Row:
+    words = (BOUNDS[key].words.format(figure(limit)) for key, limit in threshold.bounds.items())
+    return Row(
+        Verdict.FAILED,
+        report.source,
+        "threshold",
+        threshold.subject,
+        (),
+        found=NO_FIGURE,
+        allowed="; ".join(words),
+        sentence=f"{threshold.place}: {sentence}.",
+    )
+
+
+def _judged(report: Report, threshold: Threshold, comparison: Comparison) -> Row:
+    return Row(
+        Verdict.PASSED if comparison.holds else Verdict.FAILED,
+        report.source,
+        "threshold",
+        threshold.subject,
+        (comparison.row.layer,),
+        found=comparison.found,
+        allowed=comparison.allowed,
+        sentence=comparison.sentence,
+        value=comparison.row.value,
+        baseline=comparison.base.value if comparison.base else None,
+        unit=comparison.row.unit,
+        uncertain=comparison.uncertain,
+    )

@@ -1,0 +1,28 @@
+"""Words that the outputs of a check share."""
+
+from __future__ import annotations
+
+from infoflow.checking.outcome import Row, Verdict
+from infoflow.render.text import and_more
+
+_NAMED = 4
+
+
+def title(row: Row) -> str:
+    """What was checked, and where: ``stable-rank of fc1``."""
+    return f"{row.subject} of {layers(row)}" if row.layers else row.subject
+
+
+def layers(row: Row) -> str:
+    """The layers of a row, the first few where there are many."""
+    shown = ", ".join(row.layers[:_NAMED])
+    return f"{shown} {and_more(len(row.layers) - _NAMED)}".rstrip()
+
+
+def told(row: Row) -> str:
+    """The row's sentence, and why it is suppressed where it is."""
+    if row.verdict is Verdict.SUPPRESSED:
+        return f"{row.sentence} Suppressed: {row.reason}"
+    if row.reason:
+        return f"{row.sentence} Reason given: {row.reason}"
+    return row.sentence

@@ -31,3 +31,7 @@ class MissingDependencyError(InfoflowError):
 
 class ReportError(InfoflowError):
     """A report file cannot be read back."""
+
+
+class ComparisonError(InfoflowError):
+    """Files cannot be compared: they have no layer in common, or there is only one."""

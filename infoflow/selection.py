@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from infoflow.errors import SelectionError
 from infoflow.nearest import nearest
-
-if TYPE_CHECKING:
-    from infoflow.layers import PlannedLayer
+from infoflow.report import LayerSummary
 
 
-def select(layers: Sequence[PlannedLayer], patterns: Sequence[str]) -> list[PlannedLayer]:
+class Summarised(Protocol):
+    """What has the summary of a layer."""
+
+    @property
+    def summary(self) -> LayerSummary:
+        """What the layer is."""
+
+
+Chosen = TypeVar("Chosen", bound=Summarised)
+
+
+def select(layers: Sequence[Chosen], patterns: Sequence[str]) -> list[Chosen]:
     """The layers that the patterns choose, in file order.
 
     Args:
@@ -48,7 +57,7 @@ def select(layers: Sequence[PlannedLayer], patterns: Sequence[str]) -> list[Plan
     return chosen
 
 
-def _matches(layer: PlannedLayer, word: str) -> bool:
+def _matches(layer: Summarised, word: str) -> bool:
     if word.startswith("type:"):
         return fnmatchcase(layer.summary.kind, f"*{word.removeprefix('type:')}*")
     name = layer.summary.name

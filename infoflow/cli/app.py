@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infoflow.cli import analyze, info, layers, lists, schema, selftest
+from infoflow.cli import analyze, diff, info, layers, lists, schema, selftest
 
 app = typer.Typer(
     name="infoflow",
@@ -37,6 +37,7 @@ def options(
 
 
 app.command("analyze")(analyze.analyze)
+app.command("diff")(diff.diff)
 app.command("layers")(layers.layers)
 app.command("measures")(lists.measures)
 app.command("formats")(lists.formats)

@@ -254,14 +254,21 @@ def _snapshot(source: Source, report: Report, label: str, step: int, complete: b
     )
 
 
+def _begun(note: str) -> str:
+    """A sentence as the rest of another."""
+    return note[:1].lower() + note[1:].rstrip(".")
+
+
 def _notes(snapshots: Sequence[Snapshot], ordered: Ordered) -> Iterator[str]:
     if list(ordered.order) != sorted(ordered.order):
         yield "the files are in the order of the number in their names, not as given"
     reports = [one.label for one in snapshots if one.report]
     if reports:
         yield (
-            f"{_few(reports)}: a report, without weights, so that only measures are compared "
-            "with it"
+            f"there are no weights in {_few(reports)}, which are reports: relative change and "
+            "angles are of the other files only"
+            if len(reports) < len(snapshots)
+            else "there are no weights in reports: only their measures are compared"
         )
     names = list(dict.fromkeys(one.architecture or "not recognised" for one in snapshots))
     if len(names) > 1:
@@ -273,4 +280,4 @@ def _notes(snapshots: Sequence[Snapshot], ordered: Ordered) -> Iterator[str]:
     shared = [note for note in snapshots[0].notes if all(note in s.notes for s in snapshots)]
     yield from shared
     for one in snapshots:
-        yield from (f"{one.label}: {note}" for note in one.notes if note not in shared)
+        yield from (f"in {one.label}: {_begun(note)}" for note in one.notes if note not in shared)

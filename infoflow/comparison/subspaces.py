@@ -48,7 +48,7 @@ class Leading:
     @property
     def count(self) -> int:
         """How many directions there are: k."""
-        return self.left.shape[1]
+        return int(self.left.shape[1])
 
     def gap(self, count: int) -> float | None:
         """σ_count / σ_{count + 1}; None where there is no next one but zero."""

@@ -72,7 +72,7 @@ def _unpaired(comparison: Comparison) -> str:
 
 
 def _findings(comparison: Comparison) -> str:
-    told = []
+    told: list[str] = []
     for fate, words in (
         (Fate.DISAPPEARED, "disappeared"),
         (Fate.APPEARED, "appeared"),

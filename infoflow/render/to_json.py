@@ -66,7 +66,7 @@ def from_json_list(text: str) -> list[Report]:
     return [_report(item) for item in data] if isinstance(data, list) else [_report(data)]
 
 
-def framed(value: Any, frames: tuple[type, ...], indent: str = "") -> str:
+def framed(value: Any, frames: tuple[Any, ...], indent: str = "") -> str:
     """JSON text of plain data; fields of ``frames`` and items stand on lines of their own."""
     inner = indent + "  "
     if isinstance(value, frames):
@@ -87,9 +87,7 @@ def framed(value: Any, frames: tuple[type, ...], indent: str = "") -> str:
 
 
 def _line(value: Any) -> str:
-    if is_dataclass(value) and not isinstance(value, type):
-        value = {name: getattr(value, name) for name in _hints(type(value))}
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_number)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
     # JSON may hold them as they are, but they act on a terminal, or UTF-8 cannot say them.
     return printable(text, escape=_escape)
 
@@ -98,8 +96,12 @@ def _escape(char: str) -> str:
     return json.dumps(char)[1:-1]
 
 
-def _plain_number(value: Any) -> int | float:
-    """A numpy number as Python's own."""
+def _plain(value: Any) -> Any:
+    """A record as an object, a numpy number as Python's own."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: getattr(value, name) for name in _hints(type(value))}
+    if isinstance(value, Mapping):
+        return dict(value)
     try:
         return operator.index(value)
     except TypeError:

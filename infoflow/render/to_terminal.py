@@ -17,6 +17,7 @@ from infoflow.render import table as layer_table
 from infoflow.render.text import (
     and_more,
     counted,
+    coverage_sentences,
     headline,
     number,
     printable,
@@ -68,7 +69,7 @@ def _parts(
     parts += [wrapped(line, width, " ", "dim") for line in _legend(report, verbose, unfold)]
     parts += ["", wrapped(summary, width, " ", "bold")]
     parts += [_finding(finding, width) for finding in report.findings]
-    parts += ["", wrapped("; ".join(coveragesentences(report)), width, " ", "dim")]
+    parts += ["", wrapped("; ".join(coverage_sentences(report)), width, " ", "dim")]
     if verbose:
         parts += [wrapped(line, width, " ") for line in _records(report)]
     if hint:

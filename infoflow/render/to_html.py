@@ -40,7 +40,7 @@ def to_html(
     words = glossary.glossary(report, measures or {})
     layers, elsewhere = gather(report)
     shown = columns.used_columns(layers)
-    script = (_PARTS / "script.js").read_text(encoding="utf-8")
+    code, digest = script()
     mapped = pages.with_maps(layers)
     return (
         environment()
@@ -79,12 +79,18 @@ def to_html(
             dark=colours.DARK,
             cividis=colours.gradient(colours.CIVIDIS),
             viridis=colours.gradient(colours.VIRIDIS),
-            script=Markup(script),
-            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            script=code,
+            script_digest=digest,
             far=strip.far_limit(report),
             created=day(report.created),
         )
     )  # fmt: skip
+
+
+def script() -> tuple[Markup, str]:
+    """The pages' script, and its SHA-256 for the content security policy."""
+    text = (_PARTS / "script.js").read_text(encoding="utf-8")
+    return Markup(text), base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def environment() -> Environment:

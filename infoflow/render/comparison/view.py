@@ -60,17 +60,19 @@ class LayerView:
     @property
     def gained(self) -> int:
         """Findings that name the layer now and did not."""
-        return sum(self._is_new(one) for one in self.findings)
+        return sum(self.is_new(one) for one in self.findings)
 
     @property
     def lost(self) -> int:
         """Findings that named the layer and do not now."""
-        return sum(self._is_gone(one) for one in self.findings)
+        return sum(self.is_gone(one) for one in self.findings)
 
-    def _is_new(self, one: FindingChange) -> bool:
+    def is_new(self, one: FindingChange) -> bool:
+        """Whether a finding names the layer now and did not."""
         return one.fate is Fate.APPEARED or self.layer.name in one.gained
 
-    def _is_gone(self, one: FindingChange) -> bool:
+    def is_gone(self, one: FindingChange) -> bool:
+        """Whether a finding named the layer and does not now."""
         return one.fate is Fate.DISAPPEARED or self.layer.name in one.lost
 
 
@@ -246,3 +248,14 @@ def architecture(comparison: Comparison) -> str:
     """What the files were recognised as."""
     names = dict.fromkeys(one.architecture for one in comparison.snapshots)
     return ARROW.join(name or "architecture not known" for name in names)
+
+
+def told_of_layer(view: LayerView) -> list[tuple[str, str, str]]:
+    """What became of the findings that name a layer: fate, severity, sentence."""
+    told = []
+    for one in view.findings:
+        if view.is_new(one):
+            told.append(("appeared", str(one.severity), one.sentence))
+        elif view.is_gone(one):
+            told.append(("disappeared", str(one.severity), one.sentence))
+    return told

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from infoflow.comparison.comparison import Change, Comparison
+from infoflow.render.comparison.flow import a_channel
 from infoflow.render.comparison.plots.rows import (
-    a_channel,
     files_text,
     height_of,
     in_depth,
@@ -57,10 +57,11 @@ def draw(comparison: Comparison) -> list[Figure]:
         fill(axes)
         axes.set_xlabel(title)
         axes.grid(False, axis="y")
+        axes.tick_params(axis="y", length=0)
         axes.grid(True, axis="x")
         axes.set_ylim(len(views) - 0.4, -0.6)
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    name_rows(figure, all_axes[0], views, height)
+    name_rows(all_axes[0], views, height)
     handles: dict[str, Artist] = {}
     for axes in all_axes:
         lines, words = axes.get_legend_handles_labels()

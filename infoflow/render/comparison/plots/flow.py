@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from matplotlib.patches import Rectangle
 
-from infoflow.comparison.comparison import WEIGHT_CHANGE, Change, Comparison
+from infoflow.comparison.comparison import Comparison
+from infoflow.render.comparison.flow import FlowMap, maps
 from infoflow.render.comparison.plots.rows import (
-    a_channel,
     files_text,
     height_of,
     in_depth,
@@ -37,16 +36,8 @@ from infoflow.render.text import counted
 _ABSENT = "#DDDDDD"
 _ACROSS = 3
 """Maps abreast."""
-
-
-@dataclass(frozen=True)
-class _Map:
-    """One heat map: (layers, files) of numbers, NaN where there is none, and where it is −∞."""
-
-    title: str
-    cells: NDArray[np.float64]
-    lost: NDArray[np.bool_]
-    signed: bool
+_TALLEST = 240.0
+"""Millimetres of a page's maps."""
 
 
 def draw(comparison: Comparison) -> list[Figure]:
@@ -54,119 +45,49 @@ def draw(comparison: Comparison) -> list[Figure]:
     if len(comparison.snapshots) < 3:
         raise NothingToDraw("there are two files; three or more make a flow")
     views = in_depth(comparison)
-    maps = [one for one in _maps(comparison, views) if one.lost.any() or _known(one).any()]
-    if not maps:
+    drawn = maps(comparison, views)
+    if not drawn:
         raise NothingToDraw("no layer has a figure in all files")
-    height = height_of(len(views))
-    down = -(-len(maps) // _ACROSS)
-    page = min(down * (height + 30), 240.0)
-    figure = sheet(WIDE, page, _caption(comparison, views, maps))
-    across = min(_ACROSS, len(maps))
+    down = -(-len(drawn) // _ACROSS)
+    height = min(height_of(len(views)), _TALLEST / down - 30)
+    figure = sheet(WIDE, down * (height + 30), _caption(comparison, views, drawn))
+    across = min(_ACROSS, len(drawn))
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     for place, axes in enumerate(grid.flat):
-        if place >= len(maps):
+        if place >= len(drawn):
             axes.set_visible(False)
             continue
-        _draw(figure, axes, maps[place])
-        below = place + across >= len(maps)
+        _draw(figure, axes, drawn[place])
+        below = place + across >= len(drawn)
         _name_files(axes, comparison, WIDE / across - 26, named=below)
         axes.tick_params(labelbottom=below)
+        axes.tick_params(axis="y", length=0)
     for row in grid:
-        name_rows(figure, row[0], views, min(height, page / down - 30))
+        name_rows(row[0], views, height)
     return [figure]
 
 
-def _known(one: _Map) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = np.isfinite(one.cells)
-    return found
-
-
-def _maps(comparison: Comparison, views: Sequence[LayerView]) -> list[_Map]:
-    def first(layer: str, place: int) -> Change | None:
-        return comparison.row(layer, WEIGHT_CHANGE, "relative", second=place)
-
-    def previous(layer: str, place: int) -> Change | None:
-        return comparison.row(layer, WEIGHT_CHANGE, "relative", first=place - 1, second=place)
-
-    def volume(layer: str, place: int) -> Change | None:
-        return comparison.row(layer, "log-volume.density", second=place) or comparison.row(
-            layer, "log-volume", second=place
-        )
-
-    def corner(layer: str, place: int) -> Change | None:
-        return comparison.row(layer, "entropy-change.c11", "mean", second=place)
-
-    def stable(layer: str, place: int) -> Change | None:
-        return comparison.row(layer, "stable-rank", second=place)
-
-    return [
-        _gather(comparison, views, "weight: relative change\nfrom the first file", first, None),
-        _gather(comparison, views, "weight: relative change\nfrom the file before", previous, None),
-        _gather(comparison, views, "log-volume a channel\nminus the first's (nats)", volume, _gap),
-        _gather(comparison, views, "mean log|c₁₁|\nminus the first's (nats)", corner, _difference),
-        _gather(comparison, views, "stable rank over\nthe first's, minus 1", stable, _relative),
-    ]
-
-
-Reckoned = Callable[[Change, LayerView], float | None]
-
-
-def _gather(
-    comparison: Comparison,
-    views: Sequence[LayerView],
-    title: str,
-    find: Callable[[str, int], Change | None],
-    figure: Reckoned | None,
-) -> _Map:
-    count = len(comparison.snapshots)
-    cells = np.full((len(views), count), np.nan)
-    lost = np.zeros((len(views), count), dtype=bool)
-    for line, view in enumerate(views):
-        for place in range(1, count):
-            row = find(view.layer.name, place)
-            if row is None:
-                continue
-            value = row.change if figure is None else figure(row, view)
-            lost[line, place] = row.is_infinite
-            lost[line, 0] = row.was_infinite
-            if value is not None:
-                cells[line, place] = value
-                cells[line, 0] = 0.0
-    return _Map(title, cells, lost, signed=figure is not None)
-
-
-def _gap(row: Change, view: LayerView) -> float | None:
-    before, after = a_channel(row, view.row("rank", "full"))
-    return None if before is None or after is None else after - before
-
-
-def _difference(row: Change, view: LayerView) -> float | None:
-    return row.change
-
-
-def _relative(row: Change, view: LayerView) -> float | None:
-    return row.change / row.before if row.change is not None and row.before else None
-
-
-def _draw(figure: Figure, axes: Axes, one: _Map) -> None:
-    known = one.cells[np.isfinite(one.cells)]
-    most = float(np.abs(known).max()) if known.size and known.any() else 1.0
-    scale = Normalize(-most if one.signed else 0.0, most)
+def _draw(figure: Figure, axes: Axes, one: FlowMap) -> None:
+    reach, beyond = one.reach
+    scale = Normalize(-reach if one.signed else 0.0, reach)
     colours = matplotlib.colormaps["RdBu_r" if one.signed else "cividis"].with_extremes(bad=_ABSENT)
-    rows, columns = one.cells.shape
-    extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
-    image = axes.imshow(
-        np.ma.masked_invalid(one.cells), cmap=colours, norm=scale, aspect="auto", extent=extent
+    cells = np.array(
+        [[np.nan if value is None else value for value in row] for row in one.cells], dtype=float
     )
-    if one.lost.any():
-        marked = np.ma.masked_where(~one.lost, np.ones_like(one.cells))
-        axes.imshow(
-            marked, cmap=matplotlib.colors.ListedColormap([FLAGGED]), aspect="auto", extent=extent
-        )
+    image = axes.imshow(np.ma.masked_invalid(cells), cmap=colours, norm=scale, aspect="auto")
+    for line, row in enumerate(one.lost):
+        for column in (place for place, gone in enumerate(row) if gone):
+            axes.add_patch(
+                Rectangle(
+                    (column - 0.5, line - 0.5), 1, 1,
+                    facecolor="white", edgecolor=FLAGGED, hatch="//////", linewidth=0,
+                )
+            )  # fmt: skip
     axes.grid(False)
     axes.spines[["top", "right"]].set_visible(True)
     axes.set_title(one.title, linespacing=1.15)
-    bar = figure.colorbar(image, ax=axes, fraction=0.06, pad=0.02, aspect=30)
+    extend = "neither" if not beyond else "both" if one.signed else "max"
+    bar = figure.colorbar(image, ax=axes, fraction=0.06, pad=0.02, aspect=30, extend=extend)
     bar.outline.set_linewidth(0.4)
 
 
@@ -183,15 +104,25 @@ def _name_files(axes: Axes, comparison: Comparison, width: float, *, named: bool
         axes.set_xlabel(steps_word(comparison))
 
 
-def _caption(comparison: Comparison, views: Sequence[LayerView], maps: Sequence[_Map]) -> str:
-    absent = any((~np.isfinite(one.cells) & ~one.lost)[:, 1:].any() for one in maps)
+def _caption(comparison: Comparison, views: Sequence[LayerView], drawn: Sequence[FlowMap]) -> str:
+    lost = any(any(map(any, one.lost)) for one in drawn)
+    absent = any(
+        value is None and not gone
+        for one in drawn
+        for row, gones in zip(one.cells, one.lost, strict=True)
+        for value, gone in zip(row, gones, strict=True)
+    )
     return sentences(
         (
             f"{files_text(comparison)}: what changed in n = {counted(len(views), 'layer')} "
             "(rows, from input to output), a column a file, evenly spaced",
             "Relative change ‖B − A‖ / ‖A‖, Frobenius norms; log-volume over the full rank",
-            "Red is above the first file, blue below" if any(one.signed for one in maps) else "",
-            "Vermilion: −∞" if any(one.lost.any() for one in maps) else "",
+            "Red is above the first file, blue below" if any(one.signed for one in drawn) else "",
+            "Pointed ends of a scale: a few values lie beyond, up to "
+            + ", ".join(f"{max(map(abs, one.known)):.2g}" for one in drawn if one.reach[1])
+            if any(one.reach[1] for one in drawn)
+            else "",
+            "Hatched: −∞" if lost else "",
             "Grey: no figure" if absent else "",
         )
     )

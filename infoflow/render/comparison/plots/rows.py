@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from infoflow.comparison.comparison import Change, Comparison
+from infoflow.comparison.comparison import Comparison
 from infoflow.render.comparison.view import LayerView, gather, linear
 from infoflow.render.plots.sheet import TEXT_SIZE, NothingToDraw, label
 from infoflow.render.text import printable, shortened
@@ -35,15 +34,7 @@ def height_of(count: int) -> float:
     return max(min(count * A_LAYER, TALLEST), 5 * A_LAYER)
 
 
-def a_channel(row: Change | None, full: Change | None) -> tuple[float | None, float | None]:
-    """A figure before and after, divided by the layer's full rank where that is known."""
-    if row is None:
-        return None, None
-    by = (full.after or full.before or 1.0) if full else 1.0
-    return tuple(None if end is None else end / by for end in (row.before, row.after))  # type: ignore[return-value]
-
-
-def name_rows(figure: Figure, axes: Axes, views: Sequence[LayerView], height: float) -> None:
+def name_rows(axes: Axes, views: Sequence[LayerView], height: float) -> None:
     """Name the layers down the y axis, thinned where rows are lower than a line of text."""
     room = height / max(len(views), 1) * 72 / 25.4
     step = max(int(-(-1.15 * TEXT_SIZE // room)), 1)

@@ -22,7 +22,7 @@ def measure_changes(
         second: Place of the file after.
     """
     old, new = _by_layer(before), _by_layer(after)
-    for layer in layers:
+    for layer in dict.fromkeys(layers):
         ours, theirs = old.get(layer, {}), new.get(layer, {})
         for key in dict.fromkeys([*ours, *theirs]):
             yield change(ours.get(key), theirs.get(key), first=first, second=second)

@@ -58,7 +58,8 @@ def weight_change(
     counts, sums, largest = _sums(before, after, 1.0)
     changed, zeros_before, zeros_after, non_finite = (int(count) for count in counts)
     if non_finite:
-        note = f"the weights hold {non_finite:,} values that are NaN or infinite"
+        values = "value that is" if non_finite == 1 else "values that are"
+        note = f"the weights hold {non_finite:,} {values} NaN or infinite"
         return WeightChange(
             None, None, changed, zeros_before, zeros_after, non_finite, before.size, note
         )

@@ -18,9 +18,9 @@ from infoflow.render.html.words import THIN, figure, title
 
 BARS = 20
 """Layers in the chart of what changed most."""
-NAMES = 176
+NAMES = 150
 """Pixels of the layers' names."""
-WIDTH = 640
+WIDTH = 540
 BAR = 21
 TOP = 8
 
@@ -78,7 +78,7 @@ def bars(views: Sequence[LayerView]) -> Picture | None:
 
 def _bar(view: LayerView, x: Scale, top: float) -> Markup:
     score = view.layer.score
-    name = title(view.layer.name, 26)
+    name = title(view.layer.name, 22)
     words = view.layer.reason if score is None else figure(score, 3)
     told = tooltip([title(view.layer.name, 80), f"{words}: {view.layer.reason}"])
     label = tag("text", name, class_="tick", x=float(NAMES - 7), y=top + 14)
@@ -110,7 +110,7 @@ def flow_picture(one: FlowMap, views: Sequence[LayerView], comparison: Compariso
         top = 4 + row * place
         if place % every == 0:
             words = title(view.layer.name, 17)
-            parts.append(tag("text", words, class_="tick", x=left - 6, y=top + row / 2 + 4))
+            parts.append(tag("text", words, class_="e", x=left - 6, y=top + row / 2 + 4))
         told = [title(view.layer.name, 60), *_told(one.cells[place], one.lost[place], comparison)]
         box = tag("rect", tooltip(told), class_="hit", x=0.0, y=top, width=float(MAP_WIDTH),
                   height=row)  # fmt: skip

@@ -66,6 +66,7 @@ class Page:
     findings: tuple[tuple[str, str, str], ...]
     together: tuple[Entry, ...]
     entries: tuple[Entry, ...]
+    same: tuple[str, ...]
 
 
 def columns(views: Sequence[LayerView]) -> list[Column]:
@@ -86,7 +87,9 @@ def _page(
     view: LayerView, shown: Sequence[Column], descriptions: Mapping[str, Mapping[str, str]]
 ) -> Page:
     layer = view.layer
-    entries = [_entry(row, descriptions) for row in _chosen(view.rows.values())]
+    rows = list(_chosen(view.rows.values()))
+    same = [row for row in rows if row.measure not in TOGETHER and row.outcome is Outcome.SAME]
+    entries = [_entry(row, descriptions) for row in rows if row not in same]
     told = tuple(told_of_layer(view))
     return Page(
         anchor=f"layer-{layer.place + 1}",
@@ -101,6 +104,7 @@ def _page(
         findings=told,
         together=tuple(one for one in entries if one.measure in TOGETHER),
         entries=tuple(one for one in entries if one.measure not in TOGETHER),
+        same=tuple(map(_same, same)),
     )
 
 
@@ -137,6 +141,11 @@ def _entry(row: Change, descriptions: Mapping[str, Mapping[str, str]]) -> Entry:
         note=row.note,
         mark="lost" if row.outcome is Outcome.BECAME_INFINITE else "",
     )
+
+
+def _same(row: Change) -> str:
+    name = row.measure if row.statistic == "value" else f"{row.measure} {row.statistic}"
+    return name if row.after is None else f"{name} {figure(row.after)}"
 
 
 def _end(value: float | None, *, infinite: bool) -> str:
@@ -186,7 +195,7 @@ def _angle(side: str) -> Callable[[LayerView], Cell]:
 
 def _zeros(view: LayerView) -> Cell:
     row = view.row(WEIGHT_CHANGE, "zeros") or view.row("zeros", "count")
-    if row is None or row.change is None:
+    if row is None or row.change is None or row.before == row.after == 0:
         return EMPTY
     text = f"+{fixed(row.change, 0)}" if row.change > 0 else fixed(row.change, 0)
     ends = f"{before_text(row, 0)} → {after_text(row, 0)}"

@@ -22,6 +22,7 @@ from infoflow.render.html import around, colours
 from infoflow.render.html.strip import Figure
 from infoflow.render.html.words import counted, figure, fixed, title
 from infoflow.render.to_html import day, environment, script, sentence
+from infoflow.report import Severity
 
 FLOW_FROM = 3
 """Files from which on there is a picture of the flow."""
@@ -136,7 +137,11 @@ def _figures(comparison: Comparison, views: Sequence[LayerView]) -> Iterator[Fig
     appeared, gone = (
         sum(fate is one for fate in fates) for one in (Fate.APPEARED, Fate.DISAPPEARED)
     )
+    alarm = any(
+        one.fate is Fate.APPEARED and one.severity is not Severity.NOTE
+        for one in comparison.findings
+    )
     yield Figure(
         f"+{appeared} −{gone}", "", "findings appeared, disappeared",
-        f"{persisting(comparison)} as before", "appeared", appeared > 0,
+        f"{persisting(comparison)} as before", "appeared", alarm,
     )  # fmt: skip

@@ -148,17 +148,16 @@ def some(names: Sequence[str]) -> str:
 
 def _infinite(views: Iterable[LayerView]) -> Iterator[tuple[str, str]]:
     for outcome in (Outcome.BECAME_INFINITE, Outcome.LEFT_INFINITE):
-        layers: dict[str, str] = {}
+        layers: dict[str, list[str]] = {}
         for view in views:
-            known = [view.volume, *view.rows.values()]
             rows = [
-                row for row in known
+                row for row in (view.volume, *view.rows.values())
                 if row and row.outcome is outcome and row.statistic in ("value", "mean")
             ]  # fmt: skip
             if rows:
-                layers[view.layer.name] = rows[0].measure
-        if layers:
-            yield str(outcome), some([f"{name} ({measure})" for name, measure in layers.items()])
+                layers.setdefault(rows[0].measure, []).append(view.layer.name)
+        for measure, names in layers.items():
+            yield str(outcome), f"{measure} of {some(names)}"
 
 
 def _totals(views: Sequence[LayerView]) -> Iterator[tuple[str, str]]:

@@ -106,14 +106,15 @@ def leading(weight: Float[NDArray[Any], "rows ..."]) -> Leading | None:
     themselves, memory holds a block of the weight. Directions weaker than 10⁻⁶ σ₁ are left out.
 
     Returns:
-        None where there is no direction to speak of: a vector, or a weight that is all zero.
+        None where there is no direction to speak of: a vector, or a weight that is all zero or
+        holds NaN or infinite values.
     """
     count = wanted_directions(weight.shape)
     if not count:
         return None
     matrix = weight.reshape(weight.shape[0], -1)
     scale = _largest(matrix)
-    if not scale:
+    if not 0 < scale < np.inf:
         return None
     wide = matrix.shape[0] <= matrix.shape[1]
     squares, vectors = _eigenvectors(_gram(matrix, scale, wide), count)
@@ -161,7 +162,7 @@ def _angles(one: Floats, other: Floats) -> Floats:
 
 
 def _largest(matrix: NDArray[Any]) -> float:
-    return max(float(np.abs(block).max()) for _, block in _blocks(matrix))
+    return float(np.max([np.abs(block).max() for _, block in _blocks(matrix)]))
 
 
 def _gram(matrix: NDArray[Any], scale: float, wide: bool) -> Floats:

@@ -44,24 +44,12 @@ def weight_rows(files: Sequence[PlannedLayer | None]) -> Iterator[Change]:
             against.add(with_weights[index - 1])
         changes = {first: weight_change(held[first][0], weight) for first in sorted(against)}
         same = next((f for f, change in changes.items() if change.changed == 0), None)
-        finite = all(not change.non_finite for change in changes.values())
         with threads_for(planned.summary.shape):
-            turned = held[same][1] if same is not None else _leading(weight, finite)
+            turned = held[same][1] if same is not None else leading(weight)
             for first, change in changes.items():
                 yield from _rows(planned, first, place, change, held[first][1], turned)
         held = {p: one for p, one in held.items() if p == 0}
         held[place] = (weight, turned)
-
-
-def _leading(weight: NDArray[Any], finite: bool) -> Leading | None:
-    import numpy as np
-
-    if not finite or not wanted_directions(weight.shape):
-        return None
-    with np.errstate(over="ignore", invalid="ignore"):
-        if not np.isfinite(np.asarray(weight, dtype=weight.dtype).sum(dtype=np.float64)):
-            return None
-    return leading(weight)
 
 
 def _rows(

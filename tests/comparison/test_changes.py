@@ -71,9 +71,7 @@ def test_swapped_it_changes_sign(a, b):
 
 @given(finite, finite, st.floats(0, 10), st.floats(0, 10))
 def test_intervals_add_as_squares(a, b, first, second):
-    found = between(
-        row(a, low=a - first, high=a + first), row(b, low=b - second, high=b + second)
-    )
+    found = between(row(a, low=a - first, high=a + first), row(b, low=b - second, high=b + second))
     half = (first**2 + second**2) ** 0.5
     assert found.high - found.low == pytest.approx(2 * half, abs=1e-6)
     if abs(b - a) > half + 1e-6:

@@ -160,7 +160,9 @@ def test_the_table_holds_the_layers_that_changed_most():
     comparison = example_comparison(2, 60, channels=3)
     names = [one.name for one in comparison.layers if one.linear]
     text = terminal(comparison, 100)
-    shown = [name for name in names if shortened(name, 20) in text.partition("the 15 layers")[0]]
+    lines = text.partition("the 15 layers")[0].splitlines()
+    table = [line.split()[0] for line in lines if line.strip()]
+    shown = [name for name in names if shortened(name, 20) in table]
     assert shown == names[:15]
     assert "of 59" in text
     assert "(--top 0 shows all" in text

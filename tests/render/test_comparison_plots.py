@@ -32,7 +32,7 @@ CASES = {
     "same": same_comparison,
     "five": lambda: example_comparison(5, 20),
     "thirty of 5": lambda: example_comparison(30, 5, channels=3),
-    "three of 120": lambda: example_comparison(3, 120, channels=2),
+    "three of 120": lambda: example_comparison(3, 120, channels=3),
     "three hostile": lambda: hostile_comparison(3),
     "three reports": lambda: example_comparison(3, 8, weights=False),
 }

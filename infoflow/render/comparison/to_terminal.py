@@ -197,8 +197,8 @@ def _legend(comparison: Comparison, views: Sequence[LayerView], top: int) -> lis
     lines = []
     if top and len(views) > top:
         lines.append(
-            f"the {top} layers that changed most of {len(views):,} (--top 0 shows all; files hold "
-            "every layer)"
+            f"the {counted(top, 'layer')} that changed most, of {len(views):,} (--top 0 shows all; "
+            "files hold every layer)"
         )
     if any(view.relative for view in views):
         text = "relative change: ‖B − A‖ / ‖A‖ of the weight"

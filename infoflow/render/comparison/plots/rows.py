@@ -51,10 +51,16 @@ def files_text(comparison: Comparison) -> str:
     ends = " to ".join(shortened(printable(snapshots[i].label), 50) for i in (0, -1))
     known = next((one.architecture for one in snapshots if one.architecture), "")
     between = f", {len(snapshots)} files" if len(snapshots) > 2 else ""
+    if between and numbered(comparison):
+        between += ", each with the step in its name"
     return f"{ends}{between}" + (f" ({printable(known)})" if known else "")
 
 
 def steps_word(comparison: Comparison) -> str:
     """What the axis of the files is."""
-    numbered = comparison.settings.get("order") == "the number in the names"
-    return "number in the file's name" if numbered else "file, in the order given"
+    return "step" if numbered(comparison) else "file, as given"
+
+
+def numbered(comparison: Comparison) -> bool:
+    """Whether the steps are numbers in the files' names, and not their places."""
+    return comparison.settings.get("order") == "the number in the names"

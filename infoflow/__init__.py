@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from infoflow.analysis import analyze as analyze
+    from infoflow.comparison.compare import compare as compare
+    from infoflow.comparison.comparison import Comparison as Comparison
     from infoflow.errors import InfoflowError as InfoflowError
     from infoflow.report import Finding as Finding
     from infoflow.report import Measurement as Measurement
@@ -20,13 +22,23 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "analyze": "infoflow.analysis",
+    "compare": "infoflow.comparison.compare",
+    "Comparison": "infoflow.comparison.comparison",
     "InfoflowError": "infoflow.errors",
     "Finding": "infoflow.report",
     "Measurement": "infoflow.report",
     "Report": "infoflow.report",
 }
 
-__all__ = ["Finding", "InfoflowError", "Measurement", "Report", "analyze"]
+__all__ = [
+    "Comparison",
+    "Finding",
+    "InfoflowError",
+    "Measurement",
+    "Report",
+    "analyze",
+    "compare",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -39,3 +39,7 @@ class ReportError(InfoflowError):
 
 class CheckError(InfoflowError):
     """The settings of a check, or its baseline, cannot be used."""
+
+
+class ComparisonError(InfoflowError):
+    """Files cannot be compared: they have no layer in common, or there is only one."""

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from infoflow.errors import SelectionError
 from infoflow.nearest import nearest
 from infoflow.patterns import is_chosen, matches, words
-
-if TYPE_CHECKING:
-    from infoflow.layers import PlannedLayer
+from infoflow.report import LayerSummary
 
 
-def select(layers: Sequence[PlannedLayer], patterns: Sequence[str]) -> list[PlannedLayer]:
+class Summarised(Protocol):
+    """What has the summary of a layer."""
+
+    @property
+    def summary(self) -> LayerSummary:
+        """What the layer is."""
+
+
+Chosen = TypeVar("Chosen", bound=Summarised)
+
+
+def select(layers: Sequence[Chosen], patterns: Sequence[str]) -> list[Chosen]:
     """The layers that the patterns choose, in file order.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import Annotated
 import typer
 
 from infoflow.cli import options
-from infoflow.cli.outputs import Format, Outputs
+from infoflow.cli.outputs import Outputs
 from infoflow.errors import CheckpointError, SelectionError
 
 
@@ -43,10 +42,8 @@ def analyze(
     weights: options.Weights = options.WeightsChoice.auto,
     trust_pickle: options.TrustPickle = False,
     device: Annotated[str, typer.Option(help="cpu, or a torch device such as cuda.")] = "cpu",
-    fast: Annotated[
-        bool, typer.Option("--fast", help="Coarser tolerances; the report says so.")
-    ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of random frequencies and draws.")] = 0,
+    fast: options.Fast = False,
+    seed: options.Seed = 0,
     workers: Annotated[
         int, typer.Option(min=1, help="Layers measured at a time, each by a process of its own.")
     ] = 1,
@@ -60,25 +57,13 @@ def analyze(
             "from it. Removed at the end."
         ),
     ] = None,
-    json: Annotated[
-        str | None, typer.Option("--json", help="Write JSON (- for standard output).")
-    ] = None,
-    csv: Annotated[
-        str | None, typer.Option("--csv", help="Write a row a number (- for standard output).")
-    ] = None,
-    markdown: Annotated[
-        str | None, typer.Option("--markdown", help="Write Markdown (- for standard output).")
-    ] = None,
-    html: Annotated[
-        str | None, typer.Option("--html", help="Write one HTML file (- for standard output).")
-    ] = None,
-    plots: Annotated[
-        Path | None, typer.Option("--plots", help="Draw plots into this folder.")
-    ] = None,
-    format: Annotated[Format, typer.Option("--format", help="Of the plots.")] = Format.png,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Write all of them into this folder.")
-    ] = None,
+    json: options.JsonFile = None,
+    csv: options.CsvFile = None,
+    markdown: options.MarkdownFile = None,
+    html: options.HtmlFile = None,
+    plots: options.PlotsFolder = None,
+    format: options.PlotsFormat = options.Format.png,
+    out: options.OutFolder = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No table.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Normalisation layers and every note as well.")
@@ -116,7 +101,7 @@ def analyze(
                 resume=resume,
                 progress=progress,
             )
-        report = replace(report, settings={**report.settings, "command": _command()})
+        report = replace(report, settings={**report.settings, "command": options.command()})
         reports.append(report)
         if not quiet and not outputs.on_stdout:
             _show(report, verbose=verbose, unfold=bool(layers), no_color=no_color)
@@ -135,11 +120,6 @@ def _resumable(resume: Path | None) -> Iterator[None]:
             kept = f"The layers that are done are in {resume}; the same command goes on from there."
             print(kept, file=sys.stderr)  # noqa: T201
         raise
-
-
-def _command() -> str:
-    """The command as typed, for the report's section on how to reproduce it."""
-    return shlex.join(["infoflow", *sys.argv[1:]])
 
 
 def _show(report: object, *, verbose: bool, unfold: bool, no_color: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infoflow.cli import analyze, check, extract, info, layers, lists, schema, selftest
+from infoflow.cli import analyze, check, diff, extract, info, layers, lists, schema, selftest
 
 app = typer.Typer(
     name="infoflow",
@@ -37,6 +37,7 @@ def options(
 
 
 app.command("analyze")(analyze.analyze)
+app.command("diff")(diff.diff)
 app.command("extract")(extract.extract)
 app.command("check")(check.check)
 app.command("layers")(layers.layers)

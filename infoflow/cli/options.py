@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +12,14 @@ from typing import Annotated
 import typer
 
 from infoflow.errors import SelectionError
+
+
+class Format(StrEnum):
+    """File format of plots."""
+
+    png = "png"
+    svg = "svg"
+    pdf = "pdf"
 
 
 class WeightsChoice(StrEnum):
@@ -51,6 +61,23 @@ TrustPickle = Annotated[
     bool,
     typer.Option("--trust-pickle", help="Let a pickled file run its code; only if you trust it."),
 ]
+JsonFile = Annotated[str | None, typer.Option("--json", help="Write JSON (- for standard output).")]
+CsvFile = Annotated[
+    str | None, typer.Option("--csv", help="Write a row a number (- for standard output).")
+]
+MarkdownFile = Annotated[
+    str | None, typer.Option("--markdown", help="Write Markdown (- for standard output).")
+]
+HtmlFile = Annotated[
+    str | None, typer.Option("--html", help="Write one HTML file (- for standard output).")
+]
+PlotsFolder = Annotated[Path | None, typer.Option("--plots", help="Draw plots into this folder.")]
+PlotsFormat = Annotated[Format, typer.Option("--format", help="Of the plots.")]
+OutFolder = Annotated[
+    Path | None, typer.Option("--out", help="Write all of them into this folder.")
+]
+Fast = Annotated[bool, typer.Option("--fast", help="Coarser tolerances; the report says so.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of random frequencies and draws.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
 Source = Annotated[
@@ -73,3 +100,8 @@ def input_size(text: str | None) -> tuple[int, ...] | None:
         raise SelectionError(f"--input-size {text!r} is not a size such as 224 or 224x320.")
     numbers = tuple(int(word) for word in re.split("[x×]", text))
     return numbers * 2 if len(numbers) == 1 else numbers
+
+
+def command() -> str:
+    """The command as typed, for an output's section on how to reproduce it."""
+    return shlex.join(["infoflow", *sys.argv[1:]])

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from infoflow.cli.options import Format
 from infoflow.errors import OutputError
-from infoflow.render import RENDERERS
+from infoflow.render import COMPARISON_RENDERERS, RENDERERS, Renderer
 
 if TYPE_CHECKING:
+    from infoflow.comparison.comparison import Comparison
     from infoflow.report import Report
 
+Document: TypeAlias = "Report | Comparison"
+Drawn: TypeAlias = tuple[dict[str, bytes], tuple[str, ...]]
+"""Plots by the names of their files, and what was left out, with reasons."""
+
 STANDARD_OUTPUT = "-"
-
-
-class Format(StrEnum):
-    """File format of plots."""
-
-    png = "png"
-    svg = "svg"
-    pdf = "pdf"
 
 
 def check_targets(targets: Sequence[str]) -> None:
@@ -56,6 +53,61 @@ class _Todo:
     contents: dict[Path, bytes] = field(default_factory=dict)
     printed: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of document and how it is written.
+
+    Args:
+        stem: Of its files in a folder, such as ``report``.
+        renderers: Its text forms by the names of their options.
+        draw: Its plots in a format.
+        known: What renderers may take besides the documents.
+    """
+
+    stem: str
+    renderers: Mapping[str, Renderer]
+    draw: Callable[[Document, str], Drawn]
+    known: Callable[[Sequence[Document]], dict[str, object]]
+
+    def text(self, name: str, documents: Sequence[Document]) -> str:
+        """One form of the documents."""
+        return self.renderers[name](documents, **self.known(documents))
+
+
+def _draw_report(document: Document, format: str) -> Drawn:
+    from infoflow.render import to_plots
+    from infoflow.report import Report
+
+    assert isinstance(document, Report)
+    return to_plots.drawn(document, format)
+
+
+def _known_of_reports(documents: Sequence[Document]) -> dict[str, object]:
+    from infoflow.findings import summary
+    from infoflow.measures import descriptions
+    from infoflow.report import Report
+
+    one = documents[0] if len(documents) == 1 else None
+    said = summary(one) if isinstance(one, Report) else ""
+    return {"measures": descriptions(), "summary": said}
+
+
+def _draw_comparison(document: Document, format: str) -> Drawn:
+    from infoflow.render.to_plots import drawn_of
+
+    return drawn_of("infoflow.render.comparison.plots", document, format)
+
+
+def _known_of_comparisons(_: Sequence[Document]) -> dict[str, object]:
+    from infoflow.measures import descriptions
+
+    return {"measures": descriptions()}
+
+
+REPORTS = Kind("report", RENDERERS, _draw_report, _known_of_reports)
+COMPARISONS = Kind("diff", COMPARISON_RENDERERS, _draw_comparison, _known_of_comparisons)
 
 
 @dataclass(frozen=True)
@@ -101,7 +153,7 @@ class Outputs:
             if folder and folder.exists() and not folder.is_dir():
                 raise OutputError(f"{folder}: is a file, not a folder.")
 
-    def write(self, reports: Sequence[Report], *, quiet: bool) -> None:
+    def write(self, documents: Sequence[Document], *, quiet: bool, kind: Kind = REPORTS) -> None:
         """Write every wanted output, once all are rendered.
 
         Each file is there whole or not at all; what cannot be rendered or written leaves none.
@@ -110,17 +162,17 @@ class Outputs:
 
         todo = _Todo()
         for name, target in self._texts.items():
-            text = _rendered(name, reports)
+            text = kind.text(name, documents)
             if target == STANDARD_OUTPUT:
                 todo.printed.append(text)
             else:
                 todo.contents[Path(target)] = encoded(text)
                 todo.said.append(f"wrote {target}")
         if self.plots:
-            todo.said += self._draw(reports[0], self.plots, todo)
+            todo.said += self._draw(kind, documents[0], self.plots, todo)
         if self.out:
-            for folder, report in zip(self._folders(reports), reports, strict=True):
-                self._render_all(report, folder, todo)
+            for folder, document in zip(self._folders(documents), documents, strict=True):
+                self._render_all(kind, document, folder, todo)
         for folder in dict.fromkeys(todo.folders):
             make_folder(folder)
         write_all(todo.contents)
@@ -129,51 +181,43 @@ class Outputs:
         for sentence in todo.said:
             _say(sentence, quiet)
 
-    def _folders(self, reports: Sequence[Report]) -> Iterator[Path]:
+    def _folders(self, documents: Sequence[Document]) -> Iterator[Path]:
         assert self.out is not None
-        if len(reports) == 1:
+        if len(documents) == 1:
             yield self.out
             return
         taken: set[str] = set()
-        for report in reports:
-            stem = Path(report.source).name or "report"
+        for document in documents:
+            stem = Path(getattr(document, "source", "")).name or "report"
             name, count = stem, 2
             while name in taken:
                 name, count = f"{stem}-{count}", count + 1
             taken.add(name)
             yield self.out / name
 
-    def _render_all(self, report: Report, folder: Path, todo: _Todo) -> None:
+    def _render_all(self, kind: Kind, document: Document, folder: Path, todo: _Todo) -> None:
         from infoflow.render.files import encoded
 
-        endings = [renderer.ending for renderer in RENDERERS.values()]
-        for name, ending in zip(RENDERERS, endings, strict=True):
-            todo.contents[folder / f"report.{ending}"] = encoded(_rendered(name, [report]))
+        endings = [renderer.ending for renderer in kind.renderers.values()]
+        for name, ending in zip(kind.renderers, endings, strict=True):
+            text = kind.text(name, [document])
+            todo.contents[folder / f"{kind.stem}.{ending}"] = encoded(text)
         todo.folders.append(folder)
-        self._draw(report, folder / "plots", todo)
+        self._draw(kind, document, folder / "plots", todo)
         names = ", ".join(f".{ending}" for ending in endings[1:])
-        todo.said.append(f"wrote {folder}/report.{endings[0]}, {names} and plots/")
+        todo.said.append(f"wrote {folder}/{kind.stem}.{endings[0]}, {names} and plots/")
 
-    def _draw(self, report: Report, folder: Path, todo: _Todo) -> list[str]:
+    def _draw(self, kind: Kind, document: Document, folder: Path, todo: _Todo) -> list[str]:
         """Draw the plots; what to say of them."""
         from infoflow.render.text import counted
-        from infoflow.render.to_plots import drawn
 
-        plots, skipped = drawn(report, self.format.value)
+        plots, skipped = kind.draw(document, self.format.value)
         todo.folders.append(folder)
         todo.contents.update({folder / name: content for name, content in plots.items()})
         return [
             f"wrote {counted(len(plots), 'plot')} into {folder}",
             *(f"not drawn: {reason}" for reason in skipped),
         ]
-
-
-def _rendered(name: str, reports: Sequence[Report]) -> str:
-    from infoflow.findings import summary
-    from infoflow.measures import descriptions
-
-    said = summary(reports[0]) if len(reports) == 1 else ""
-    return RENDERERS[name](reports, measures=descriptions(), summary=said)
 
 
 def _say(sentence: str, quiet: bool) -> None:

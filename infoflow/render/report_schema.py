@@ -19,18 +19,31 @@ _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of what ``--json`` writes: one report, or a list of them."""
-    definitions: dict[str, Any] = {}
-    report = _schema_of(Report, definitions)
-    definitions[Report.__name__]["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+    found = document_schema(Report, "infoflow report", SCHEMA_VERSION)
+    report = {"$ref": found.pop("$ref")}
+    definitions = found.pop("$defs")
     definitions[Measurement.__name__] |= {
         "if": {"properties": {"value": {"type": "null"}}},
         "then": {"properties": {"note": {"minLength": 1}}},
     }
     return {
-        "$schema": DIALECT,
-        "title": "infoflow report",
+        **found,
         "description": f"Version {SCHEMA_VERSION}: one report, or a list of reports.",
         "anyOf": [report, {"type": "array", "items": report}],
+        "$defs": definitions,
+    }
+
+
+def document_schema(kind: Any, title: str, version: int) -> dict[str, Any]:
+    """The JSON Schema of one document: a dataclass whose ``schema_version`` is ``version``."""
+    definitions: dict[str, Any] = {}
+    document = _schema_of(kind, definitions)
+    definitions[kind.__name__]["properties"]["schema_version"] = {"const": version}
+    return {
+        "$schema": DIALECT,
+        "title": title,
+        "description": f"Version {version}.",
+        **document,
         "$defs": definitions,
     }
 

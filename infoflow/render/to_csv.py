@@ -26,15 +26,19 @@ def to_csv(report: Report) -> str:
     writer.writerow(HEADER)
     for row in report.measurements:
         cells = (getattr(row, name) for name in HEADER)
-        writer.writerow([_text(cell) if isinstance(cell, str) else _number(cell) for cell in cells])
+        writer.writerow(
+            [text_cell(cell) if isinstance(cell, str) else number_cell(cell) for cell in cells]
+        )
     return text.getvalue()
 
 
-def _text(cell: str) -> str:
+def text_cell(cell: str) -> str:
+    """A text that no spreadsheet takes for a formula, control characters spelt out."""
     shown = printable(cell)
     # Blanks before it do not keep a spreadsheet from seeing the formula.
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 
-def _number(cell: float | None) -> str:
+def number_cell(cell: float | None) -> str:
+    """A number in full precision, empty where there is none."""
     return "" if cell is None else repr(cell if isinstance(cell, int) else float(cell))

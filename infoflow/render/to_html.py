@@ -40,17 +40,17 @@ def to_html(
     words = glossary.glossary(report, measures or {})
     layers, elsewhere = gather(report)
     shown = columns.used_columns(layers)
-    script = (_PARTS / "script.js").read_text(encoding="utf-8")
+    code, digest = script()
     mapped = pages.with_maps(layers)
     return (
-        _environment()
+        environment()
         .get_template("report.html.jinja")
         .render(
             report=report,
             file=title(base_name(report)),
             figures=strip.key_figures(report, layers),
             findings=around.finding_views(report, layers),
-            summary=_sentence(summary),
+            summary=sentence(summary),
             profile=profile.depth_profile(layers),
             columns=shown,
             groups=columns.groups_of(shown),
@@ -79,15 +79,22 @@ def to_html(
             dark=colours.DARK,
             cividis=colours.gradient(colours.CIVIDIS),
             viridis=colours.gradient(colours.VIRIDIS),
-            script=Markup(script),
-            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            script=code,
+            script_digest=digest,
             far=strip.far_limit(report),
-            created=_day(report.created),
+            created=day(report.created),
         )
     )  # fmt: skip
 
 
-def _environment() -> Environment:
+def script() -> tuple[Markup, str]:
+    """The pages' script, and its SHA-256 for the content security policy."""
+    text = (_PARTS / "script.js").read_text(encoding="utf-8")
+    return Markup(text), base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def environment() -> Environment:
+    """The templates; everything that they write is escaped and visible."""
     return Environment(
         loader=FileSystemLoader(_PARTS),
         autoescape=True,
@@ -98,11 +105,12 @@ def _environment() -> Environment:
     )
 
 
-def _sentence(words: str) -> str:
+def sentence(words: str) -> str:
+    """The words with a capital and a full stop."""
     return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
 
 
-def _day(moment: str) -> str:
+def day(moment: str) -> str:
     """A moment in words, or ``""`` where it is none."""
     try:
         made = datetime.fromisoformat(moment)

@@ -34,7 +34,7 @@ def to_json(report: Report) -> str:
         ValueError: The report holds NaN, two rows of one name, or a series of the wrong length.
     """
     _refuse_contradictions(report)
-    return _framed(report, "") + "\n"
+    return framed(report, _FRAMES) + "\n"
 
 
 def to_json_list(reports: Iterable[Report]) -> str:
@@ -53,7 +53,7 @@ def from_json(text: str) -> Report:
     Raises:
         ReportError: The text is not JSON, or not a report of this version; one sentence says why.
     """
-    return _report(_parsed(text))
+    return _report(parsed(text))
 
 
 def from_json_list(text: str) -> list[Report]:
@@ -62,15 +62,17 @@ def from_json_list(text: str) -> list[Report]:
     Raises:
         ReportError: As ``from_json``.
     """
-    data = _parsed(text)
+    data = parsed(text)
     return [_report(item) for item in data] if isinstance(data, list) else [_report(data)]
 
 
-def _framed(value: Any, indent: str) -> str:
+def framed(value: Any, frames: tuple[Any, ...], indent: str = "") -> str:
+    """JSON text of plain data; fields of ``frames`` and items stand on lines of their own."""
     inner = indent + "  "
-    if isinstance(value, _FRAMES):
+    if isinstance(value, frames):
         items = [
-            f"{_line(f.name)}: {_framed(getattr(value, f.name), inner)}" for f in fields(value)
+            f"{_line(f.name)}: {framed(getattr(value, f.name), frames, inner)}"
+            for f in fields(value)
         ]
     elif isinstance(value, Mapping):
         items = [f"{_line(key)}: {_line(item)}" for key, item in value.items()]
@@ -85,9 +87,7 @@ def _framed(value: Any, indent: str) -> str:
 
 
 def _line(value: Any) -> str:
-    if is_dataclass(value) and not isinstance(value, type):
-        value = {name: getattr(value, name) for name in _hints(type(value))}
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain_number)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
     # JSON may hold them as they are, but they act on a terminal, or UTF-8 cannot say them.
     return printable(text, escape=_escape)
 
@@ -96,8 +96,12 @@ def _escape(char: str) -> str:
     return json.dumps(char)[1:-1]
 
 
-def _plain_number(value: Any) -> int | float:
-    """A numpy number as Python's own."""
+def _plain(value: Any) -> Any:
+    """A record as an object, a numpy number as Python's own."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: getattr(value, name) for name in _hints(type(value))}
+    if isinstance(value, Mapping):
+        return dict(value)
     try:
         return operator.index(value)
     except TypeError:
@@ -126,7 +130,13 @@ def _refuse_contradictions(report: Report) -> None:
         raise ValueError(f"the report holds {complaint}")
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """What JSON text holds.
+
+    Raises:
+        ReportError: It is no JSON, or holds NaN.
+    """
+
     def refuse(constant: str) -> NoReturn:
         raise ReportError(f"The report holds {constant}, which is not a number that JSON knows.")
 
@@ -152,20 +162,24 @@ def _report(data: Any) -> Report:
             f"The report has schema version {_quoted(version)}; this infoflow reads version "
             f"{SCHEMA_VERSION}, so analyse the checkpoint again."
         )
-    report: Report = _read(Report, data, "")
+    report: Report = read(Report, data, "")
     for complaint in _contradictions(report):
         raise ReportError(f"The report cannot be right: it holds {complaint}.")
     return report
 
 
-def _read(kind: Any, data: Any, where: str) -> Any:
-    """``data`` as a value of the annotated type; ``where`` is its place in the file."""
+def read(kind: Any, data: Any, where: str) -> Any:
+    """``data`` as a value of the annotated type; ``where`` is its place in the file.
+
+    Raises:
+        ReportError: It is none; the sentence says where.
+    """
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return None if data is None else _read(arguments[0], data, where)
-    for matches, read in _READERS:
+        return None if data is None else read(arguments[0], data, where)
+    for matches, reader in _READERS:
         if matches(kind, origin):
-            return read(kind, data, where)
+            return reader(kind, data, where)
     if type(data) is not kind:
         raise _wrong(kind, data, where)
     return data
@@ -179,7 +193,7 @@ def _read_record(kind: Any, data: Any, where: str) -> Any:
         raise ReportError(f"{_place(where)}: the field {missing[0]!r} is missing.")
     if unknown := [name for name in data if name not in hints]:
         raise ReportError(f"{_place(where)}: the field {_quoted(unknown[0])} is not known.")
-    values = {name: _read(hint, data[name], f"{where}.{name}") for name, hint in hints.items()}
+    values = {name: read(hint, data[name], f"{where}.{name}") for name, hint in hints.items()}
     if kind is Measurement and values["value"] is None and not values["note"]:
         raise ReportError(f"{_place(where)}: a missing value needs a note that says why.")
     return kind(**values)
@@ -191,13 +205,13 @@ def _read_tuple(kind: Any, data: Any, where: str) -> tuple[Any, ...]:
     item = get_args(kind)[0]
     if item == float | None and {*map(type, data)} <= {float} and all(map(math.isfinite, data)):
         return tuple(data)  # the values of a series: most of a file
-    return tuple(_read(item, entry, f"{where}[{index}]") for index, entry in enumerate(data))
+    return tuple(read(item, entry, f"{where}[{index}]") for index, entry in enumerate(data))
 
 
 def _read_mapping(kind: Any, data: Any, where: str) -> dict[str, str]:
     if not isinstance(data, dict):
         raise _wrong(dict, data, where)
-    return {key: _read(get_args(kind)[1], item, f"{where}.{key}") for key, item in data.items()}
+    return {key: read(get_args(kind)[1], item, f"{where}.{key}") for key, item in data.items()}
 
 
 def _read_choice(kind: Any, data: Any, where: str) -> Any:

@@ -114,12 +114,12 @@ def _layers(report: Report) -> Iterator[str]:
         return
     yield "### Layers"
     yield ""
-    yield _line(["layer", "shape", *map(escaped, _COLUMNS), "rank"])
-    yield _line([":---", ":---", *["---:"] * (len(_COLUMNS) + 1)])
+    yield table_line(["layer", "shape", *map(escaped, _COLUMNS), "rank"])
+    yield table_line([":---", ":---", *["---:"] * (len(_COLUMNS) + 1)])
     for facts in layers:
-        name, shape = _name(facts.layer.name), shape_text(facts.layer.shape)
+        name, shape = name_cell(facts.layer.name), shape_text(facts.layer.shape)
         numbers = [table.cell_text([facts], column) for column in _COLUMNS.values()]
-        yield _line([name, shape, *numbers, table.rank_text([facts])])
+        yield table_line([name, shape, *numbers, table.rank_text([facts])])
     yield ""
     yield escaped(
         "Nats. Of a slice: log|c₁₁|, its mean over the layer's filter slices, and its distance "
@@ -134,7 +134,8 @@ def _layers(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _name(name: str) -> str:
+def name_cell(name: str) -> str:
+    """A layer's name for a cell, never empty."""
     return escaped(shortened(printable(name), NAME_WIDTH)) or NAMELESS
 
 
@@ -152,11 +153,13 @@ def _coverage(report: Report) -> Iterator[str]:
         return
     yield f"<details><summary>Not analysed: {counted(len(left), 'tensor')}</summary>"
     yield ""
-    yield _line(["tensor", "shape", "status", "reason"])
-    yield _line([":---"] * 4)
+    yield table_line(["tensor", "shape", "status", "reason"])
+    yield table_line([":---"] * 4)
     for record in left[:LISTED_TENSORS]:
         shape = shape_text(record.shape)
-        yield _line([_name(record.name), shape, str(record.status), escaped(record.reason)])
+        yield table_line(
+            [name_cell(record.name), shape, str(record.status), escaped(record.reason)]
+        )
     if len(left) > LISTED_TENSORS:
         yield ""
         yield and_more(len(left) - LISTED_TENSORS)
@@ -164,5 +167,6 @@ def _coverage(report: Report) -> Iterator[str]:
     yield "</details>"
 
 
-def _line(cells: Sequence[str]) -> str:
+def table_line(cells: Sequence[str]) -> str:
+    """A line of a table; the cells are escaped already."""
     return f"| {' | '.join(cells)} |"

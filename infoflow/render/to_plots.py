@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,11 +65,23 @@ def drawn(report: Report, format: str = "png") -> tuple[dict[str, bytes], tuple[
         OutputError: The format is not known.
         MissingDependencyError: matplotlib is not installed.
     """
+    return drawn_of("infoflow.render.plots", report, format)
+
+
+def drawn_of(
+    module: str, document: object, format: str
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Every plot of the table ``PLOTS`` of a module, which is imported under our style.
+
+    Raises:
+        OutputError: The format is not known.
+        MissingDependencyError: matplotlib is not installed.
+    """
     _refuse_unknown(format)
     contents: dict[str, bytes] = {}
     skipped: list[str] = []
     with _style():
-        for name, figures in _figures(report, skipped):
+        for name, figures in _figures(module, document, skipped):
             for number, figure in enumerate(figures, start=1):
                 page = f"-{number:02}" if len(figures) > 1 else ""
                 contents[f"{name}{page}.{format}"] = rendered(figure, format)
@@ -100,13 +113,15 @@ def rendered(figure: Figure, format: str) -> bytes:
     return content.getvalue()
 
 
-def _figures(report: Report, skipped: list[str]) -> Iterator[tuple[str, list[Figure]]]:
-    from infoflow.render.plots import PLOTS
+def _figures(
+    module: str, document: object, skipped: list[str]
+) -> Iterator[tuple[str, list[Figure]]]:
     from infoflow.render.plots.sheet import NothingToDraw
 
-    for name, draw in PLOTS.items():
+    plots: Mapping[str, Callable[[Any], list[Figure]]] = import_module(module).PLOTS
+    for name, draw in plots.items():
         try:
-            yield name, draw(report)
+            yield name, draw(document)
         except NothingToDraw as reason:
             skipped.append(f"{name}: {reason}")
 

@@ -61,28 +61,28 @@ def to_terminal(
 def _parts(
     report: Report, width: int, summary: str, verbose: bool, unfold: bool, hint: str
 ) -> list[RenderableType]:
-    parts: list[RenderableType] = [_wrapped(headline(report), width, style="bold")]
+    parts: list[RenderableType] = [wrapped(headline(report), width, style="bold")]
     if report.notes:
-        parts.append(_wrapped(_sentences(report.notes), width, style="dim"))
+        parts.append(wrapped(sentences(report.notes), width, style="dim"))
     parts.append("")
     parts += [_layers(report, width, verbose, unfold)]
-    parts += [_wrapped(line, width, " ", "dim") for line in _legend(report, verbose, unfold)]
-    parts += ["", _wrapped(summary, width, " ", "bold")]
+    parts += [wrapped(line, width, " ", "dim") for line in _legend(report, verbose, unfold)]
+    parts += ["", wrapped(summary, width, " ", "bold")]
     parts += [_finding(finding, width) for finding in report.findings]
-    parts += ["", _wrapped("; ".join(coverage_sentences(report)), width, " ", "dim")]
+    parts += ["", wrapped("; ".join(coverage_sentences(report)), width, " ", "dim")]
     if verbose:
-        parts += [_wrapped(line, width, " ") for line in _records(report)]
+        parts += [wrapped(line, width, " ") for line in _records(report)]
     if hint:
-        parts += ["", _wrapped(hint, width, " ", "dim")]
+        parts += ["", wrapped(hint, width, " ", "dim")]
     return parts
 
 
-def _sentences(notes: Sequence[str]) -> str:
+def sentences(notes: Sequence[str]) -> str:
     """Notes as running text: each with a capital and a full stop."""
     return " ".join(note[:1].upper() + note[1:].rstrip(".") + "." for note in notes if note)
 
 
-def _wrapped(text: str, width: int, indent: str = "", style: str = "") -> Text:
+def wrapped(text: str, width: int, indent: str = "", style: str = "") -> Text:
     """The text over as many lines as it needs, control characters escaped."""
     lines = wrap(printable(text), max(width, 20), initial_indent=indent, subsequent_indent=indent)
     return Text("\n".join(lines), style=style)

@@ -1,4 +1,4 @@
-"""Colours of the report: the light and the dark set, and the two maps for magnitudes.
+"""Colours of the report: the light and the dark set, maps for magnitudes and for differences.
 
 Categories are Okabe and Ito's, darkened or lightened where they carry text; nothing is told by
 colour alone, and red never stands against green.
@@ -86,6 +86,21 @@ VIRIDIS = [
     "addc30",
     "d8e219",
     "fde725",
+]
+
+# Eleven evenly spaced colours of matplotlib's RdBu, reversed: below zero blue, above it red.
+DIVERGING = [
+    "053061",
+    "2065ab",
+    "4393c3",
+    "90c4dd",
+    "d1e5f0",
+    "f7f6f6",
+    "fddbc7",
+    "f3a481",
+    "d6604d",
+    "b1182b",
+    "67001f",
 ]
 
 MISSING = (213, 94, 0)

@@ -1,0 +1,1 @@
+"""Comparisons for people and machines: one file an output, as for reports."""

@@ -14,9 +14,9 @@ from infoflow.cli.outputs import COMPARISONS, Outputs
 from infoflow.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from infoflow.analysis import Step
     from infoflow.cli.progress import Progress
     from infoflow.comparison.comparison import Comparison
+    from infoflow.sharing import Step
 
 
 def diff(

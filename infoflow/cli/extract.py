@@ -87,8 +87,8 @@ def extract(
 ) -> None:
     """Write one of a layer's matrices: dense weight, filter, whole layer or symbol."""
     from infoflow import extraction
-    from infoflow.analysis import open_network
     from infoflow.memory import parse_bytes
+    from infoflow.network import open_network
     from infoflow.threads import threads_for
 
     ending = _check(out, picture, what, dry_run=dry_run)

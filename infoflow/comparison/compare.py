@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from infoflow.analysis import Step, analyze
+from infoflow.analysis import analyze
 from infoflow.comparison.changes import measure_changes
 from infoflow.comparison.comparison import (
     Change,
@@ -26,6 +26,7 @@ from infoflow.errors import ComparisonError
 from infoflow.layers import PlannedLayer
 from infoflow.report import LayerSummary, Report
 from infoflow.selection import select
+from infoflow.sharing import Step
 
 Progress = Callable[[str, Step], None]
 """Called before each layer with the name of the file, or with ``weights``."""
@@ -200,7 +201,8 @@ def _weight_changes(
     cost = Cost(tuple(_seconds(files) for files in of), 0)
     for index, (name, files) in enumerate(zip(names, of, strict=True)):
         if progress:
-            progress(WEIGHTS, Step(index, len(names), name, cost))
+            share = sum(cost.seconds[:index]) / cost.total
+            progress(WEIGHTS, Step(index, len(names), name, cost, share))
         yield from weight_rows(files)
 
 

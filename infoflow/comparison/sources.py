@@ -8,9 +8,9 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from infoflow.analysis import Opened, open_network
 from infoflow.errors import CheckpointError, ReportError
 from infoflow.measures import choose
+from infoflow.network import Opened, open_network
 from infoflow.render.to_json import from_json_list
 from infoflow.report import LayerSummary, Report
 from infoflow.selection import select

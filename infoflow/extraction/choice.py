@@ -8,11 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from infoflow.analysis import Opened
 from infoflow.errors import OperatorError, SelectionError
 from infoflow.extraction.forms import DENSE, FORMS, Estimate, Form, Subject, Wanted
 from infoflow.layers import Layer, PlannedLayer
 from infoflow.nearest import nearest
+from infoflow.network import Opened
 from infoflow.selection import select
 
 
@@ -108,7 +108,7 @@ def one_layer(layers: Sequence[PlannedLayer], word: str, opened: Opened) -> Plan
         raise SelectionError(f"{word} is a normalisation, a scale for each channel: no matrix.")
     for record in opened.plan.records:
         if word in {record.name, record.name.removesuffix(".weight")} and word not in every:
-            taken = [one.summary.name for one in layers if one.tensor == record.name]
+            taken = [one.summary.name for one in layers if record.name in one.tensors]
             reason = f"its layers are {', '.join(taken)}" if taken else record.reason
             raise SelectionError(f"{word} is no layer that has a matrix: {reason}.")
     try:

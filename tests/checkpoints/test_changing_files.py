@@ -12,10 +12,10 @@ import pytest
 from safetensors.numpy import save_file
 
 import infoflow
-from infoflow.analysis import Step
 from infoflow.checkpoints import open_checkpoint
 from infoflow.checkpoints.source import Source
 from infoflow.errors import CheckpointError
+from infoflow.sharing import Step
 
 LAYERS = {f"l{n}.weight": np.full((300, 300), n + 1, np.float32) for n in range(3)}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from infoflow.errors import CheckpointError, MissingDependencyError, SelectionError
 from infoflow.layers import Layer, PlannedLayer
-from infoflow.measures import choose
+from infoflow.measures import measures
 from infoflow.measures.measure import Measure
 from infoflow.measures.weights.subject import LARGEST_WEIGHT, Subject
 from infoflow.network import Opened, open_network
@@ -77,8 +77,8 @@ class Measurer:
 
     @cached_property
     def measures(self) -> tuple[Measure, ...]:
-        """The measures asked for."""
-        return choose(self.request.measures)
+        """The measures asked for; each by its whole name."""
+        return tuple(measures()[name] for name in self.request.measures)
 
     def measure(self, index: int, name: str) -> Measured:
         """Rows and series of one layer; its weight is let go when this returns.

@@ -43,7 +43,7 @@ def estimate(layers: Sequence[LayerSummary], measures: Collection[str], *, fast:
     """
     seconds = tuple(_seconds(layer, measures, fast) for layer in layers)
     largest = max((8 * layer.parameters for layer in layers), default=0)
-    return Cost(seconds, START_UP + 4 * largest)
+    return Cost(seconds, START_UP + 2 * largest)
 
 
 def _seconds(layer: LayerSummary, measures: Collection[str], fast: bool) -> float:
@@ -54,9 +54,9 @@ def _seconds(layer: LayerSummary, measures: Collection[str], fast: bool) -> floa
     small, large = _matrix(layer)
     if layer.kind == "dense":
         surrogate = 2 / 3 * small**3 / LU
-        gram = small**2 * large / GRAM
-        volume = exact * (gram + 2 * small**3 / EIGEN)
-        return float(OVERHEAD + surrogate + volume + spectral * (gram + small**3 / EIGEN))
+        # One Gram matrix serves the rank, the log-volume and the spectrum.
+        gram = (exact or spectral) * (small**2 * large + small**3 / 3) / GRAM
+        return float(OVERHEAD + surrogate + gram + spectral * small**3 / EIGEN)
     axes = sum(taps > 1 for taps in _coarse_taps(layer))
     frequencies = 11 * _grid(small, square=small == large, fast=fast) ** axes if axes else 1
     product = 8 * small**2 * large / COMPLEX_GRAM

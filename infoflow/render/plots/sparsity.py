@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from infoflow.render.pattern import Pattern, Side
 from infoflow.render.plots.sheet import TRAINED, WIDE, drawable, page, sentences
-from infoflow.render.text import percent
+from infoflow.render.text import counted, percent
 
 LONGEST, SHORTEST = 120.0, 50.0
 """Millimetres that the sides of the map have between them."""
@@ -100,8 +100,8 @@ def _caption(pattern: Pattern, title: str) -> str:
     cells = f"Each cell stands for {rows / height:.3g} × {columns / width:.3g} entries"
     return sentences(
         (
-            f"{drawable(title)}: {rows:,} × {columns:,}, {pattern.nonzeros:,} non-zeros "
-            f"({percent(share)})",
+            f"{drawable(title)}: {rows:,} × {columns:,}, "
+            f"{counted(pattern.nonzeros, 'non-zero')} ({percent(share)})",
             "Blue is an entry that is not zero" if pattern.is_exact else cells,
             "" if pattern.is_exact else "White holds none",
         )

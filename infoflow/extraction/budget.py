@@ -63,8 +63,7 @@ def refuse_too_large(choice: Choice, ending: str, limit: int | None) -> None:
         OperatorError: It does not fit into memory, or not into a .mat file; names a smaller choice.
     """
     name = f"{choice.layer.summary.name} as {choice.wanted.what}"
-    form = choice.estimate.sparse_bytes if ending == ".mat" and choice.form.sparse else None
-    in_file = choice.estimate.dense_bytes if form is None else form
+    in_file = _matlab_bytes(choice)
     if ending == ".mat" and in_file > MATLAB_LIMIT:
         other = ".npz" if choice.form.sparse else ".npy"
         raise OperatorError(
@@ -79,6 +78,14 @@ def refuse_too_large(choice: Choice, ending: str, limit: int | None) -> None:
         f"{name} is {shape} and needs {bytes_text(need)} of memory, of which {bytes_text(limit)} "
         f"may be used; {_smaller(choice, ending, limit)}."
     )
+
+
+def _matlab_bytes(choice: Choice) -> int:
+    """Of the variable in a .mat file: compressed columns with 32-bit indices, or the array."""
+    estimate = choice.estimate
+    if not choice.form.sparse or estimate.nonzeros is None:
+        return estimate.dense_bytes
+    return 12 * estimate.nonzeros + 4 * (estimate.shape[1] + 1)
 
 
 def _smaller(choice: Choice, ending: str, limit: int) -> str:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from infoflow.render.pattern import Pattern, Side
 from infoflow.render.plots.sheet import TRAINED, WIDE, drawable, page, sentences
-from infoflow.render.text import percent
+from infoflow.render.text import counted, percent
 
 LONGEST, SHORTEST = 120.0, 50.0
 """Millimetres that the sides of the map have between them."""
@@ -40,7 +40,9 @@ def draw(pattern: Pattern, title: str) -> Figure:
     rows, columns = pattern.rows.length, pattern.columns.length
     cells = np.ma.masked_equal(pattern.cells, 0.0)
     colours = ListedColormap([TRAINED]) if single else matplotlib.colormaps["cividis_r"]
-    most = float(pattern.cells.max(initial=0.0)) or 1.0
+    held = pattern.cells[pattern.cells > 0]
+    # Cells at the edges may be narrower than the others and stand out.
+    most = float(np.quantile(held, 0.99)) if held.size else 1.0
     image = axes.imshow(
         cells, cmap=colours, norm=Normalize(0.0, most), aspect="auto",
         extent=(0, columns, rows, 0), interpolation="nearest",
@@ -51,7 +53,8 @@ def draw(pattern: Pattern, title: str) -> Figure:
     _name(axes, "x", pattern.columns)
     if not single and pattern.nonzeros:
         scale = place(LEFT + wide + 4, 2.2)
-        bar = figure.colorbar(image, cax=scale)
+        beyond = "max" if held.max() > most else "neither"
+        bar = figure.colorbar(image, cax=scale, extend=beyond)
         bar.outline.set_linewidth(0.4)
         scale.set_label("<colorbar>")
         scale.set_ylabel("share of non-zeros in a cell")
@@ -100,8 +103,8 @@ def _caption(pattern: Pattern, title: str) -> str:
     cells = f"Each cell stands for {rows / height:.3g} × {columns / width:.3g} entries"
     return sentences(
         (
-            f"{drawable(title)}: {rows:,} × {columns:,}, {pattern.nonzeros:,} non-zeros "
-            f"({percent(share)})",
+            f"{drawable(title)}: {rows:,} × {columns:,}, "
+            f"{counted(pattern.nonzeros, 'non-zero')} ({percent(share)})",
             "Blue is an entry that is not zero" if pattern.is_exact else cells,
             "" if pattern.is_exact else "White holds none",
         )

@@ -11,7 +11,7 @@ from tests.fuzz.limits import Counts, fuzz
 from tests.fuzz.mutate import MUTATORS, mutant
 from tests.fuzz.originals import ORIGINALS
 
-FEW, MANY = 150, 3000
+FEW, MANY = 120, 3000
 
 
 def check(name: str, counts: Counts, count: int) -> None:
@@ -95,8 +95,13 @@ def test_the_runner_ends_a_process_that_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "PATIENCE", 1)
-    body = "say(seed=seed)\nif seed == 0: time.sleep(60)\nsay(seed=seed, ended='report', detail='')"
-    counts = batch(tmp_path, monkeypatch, body + "\n")
+    body = (
+        "for now in range(seed, 3):\n"
+        "    say(seed=now)\n"
+        "    if now == 0: time.sleep(60)\n"
+        "    say(seed=now, ended='report', detail='')\n"
+    )
+    counts = batch(tmp_path, monkeypatch, body)
     assert counts.ends == {"report": 2, "hang": 1}
 
 

@@ -12,7 +12,6 @@ import typer
 
 from infoflow.cli import options
 from infoflow.cli.outputs import Format, Outputs
-from infoflow.errors import CheckpointError
 
 
 def analyze(
@@ -64,13 +63,14 @@ def analyze(
 ) -> None:
     """Report where a trained network keeps entropy and where it loses it, layer by layer."""
     from infoflow.analysis import analyze as run
+    from infoflow.checkpoints.faults import reading
     from infoflow.cli.progress import Progress
 
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
     outputs.check(paths)
     for path in paths:
-        if not path.exists():
-            raise CheckpointError(f"{path}: there is no such file or folder.")
+        with reading(path):
+            path.stat()
     reports = []
     for path in paths:
         with Progress(path, quiet=quiet) as progress:

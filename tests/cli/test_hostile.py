@@ -107,6 +107,13 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
 }  # fmt: skip
 
 
+def test_paths_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    """Tests run as root, who may look everywhere: a name too long fails in the same place."""
+    run = limited(tmp_path, "analyze", "x" * 300)
+    assert run.returncode == 2
+    assert run.stderr == f"infoflow: {'x' * 300}: cannot be read (file name too long)\n"
+
+
 @pytest.mark.parametrize("case", list(REFUSED))
 def test_refused_in_one_sentence(tmp_path: Path, case: str) -> None:
     make, message = REFUSED[case]

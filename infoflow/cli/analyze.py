@@ -14,7 +14,7 @@ import typer
 
 from infoflow.cli import options
 from infoflow.cli.outputs import Outputs
-from infoflow.errors import CheckpointError, SelectionError
+from infoflow.errors import SelectionError
 
 
 class Engine(StrEnum):
@@ -72,6 +72,7 @@ def analyze(
 ) -> None:
     """Report where a trained network keeps entropy and where it loses it, layer by layer."""
     from infoflow.analysis import analyze as run
+    from infoflow.checkpoints.faults import reading
     from infoflow.cli.progress import Progress
 
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
@@ -79,8 +80,8 @@ def analyze(
     if resume is not None and len(paths) > 1:
         raise SelectionError(f"--resume keeps the layers of one input, not of {len(paths)}.")
     for path in paths:
-        if not path.exists():
-            raise CheckpointError(f"{path}: there is no such file or folder.")
+        with reading(path):
+            path.stat()
     reports = []
     for path in paths:
         with _resumable(resume), Progress(path, quiet=quiet) as progress:

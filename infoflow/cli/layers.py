@@ -38,7 +38,7 @@ def layers(
     )
     chosen = select(opened.plan.layers, layers or [])
     if json:
-        import json as encoder
+        from infoflow.render.text import json_text
 
         found = {
             "source": opened.checkpoint.path,
@@ -48,7 +48,7 @@ def layers(
             "tensors": [asdict(record) for record in opened.plan.records],
             "notes": list(opened.checkpoint.notes),
         }
-        print(encoder.dumps(found, ensure_ascii=False, indent=2))  # noqa: T201
+        print(json_text(found))  # noqa: T201
         return
     from rich import box
     from rich.table import Table

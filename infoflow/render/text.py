@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Callable
 
@@ -30,6 +31,18 @@ def printable(text: str, escape: Callable[[str], str] = _python_escape) -> str:
     if text.isprintable():
         return text
     return "".join(escape(char) if unicodedata.category(char) in _HIDDEN else char for char in text)
+
+
+def json_text(value: object) -> str:
+    r"""JSON for a terminal too: what commands or hides is escaped, as JSON itself has it.
+
+    >>> print(json_text(["conv\x9b31m\u202e"]))
+    [
+      "conv\u009b31m\u202e"
+    ]
+    """
+    lines = json.dumps(value, ensure_ascii=False, indent=2).split("\n")
+    return "\n".join(printable(line, escape=lambda char: json.dumps(char)[1:-1]) for line in lines)
 
 
 def shortened(text: str, width: int) -> str:

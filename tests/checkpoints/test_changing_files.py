@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import infoflow
-from infoflow.checkpoints import open_checkpoint
+from infoflow.checkpoints import open_checkpoint, torn_maps
 from infoflow.checkpoints.source import Source
 from infoflow.errors import CheckpointError
 from infoflow.sharing import Step
@@ -84,6 +84,17 @@ def test_a_change_after_the_last_layer_was_loaded_is_told(tmp_path: Path, change
     change(path)
     with pytest.raises(CheckpointError, match=r"has changed since it was opened|no such file"):
         opened.check()
+
+
+def test_maps_are_given_back_layer_by_layer(tmp_path: Path) -> None:
+    path = saved(tmp_path / "file", "safetensors")
+    opened = open_checkpoint(path)
+    first = opened.tensors["l0.weight"].load()
+    assert len(torn_maps._extents) == 1
+    second = opened.tensors["l1.weight"].load()
+    assert len(torn_maps._extents) == 1  # the same map, while an array lives on it
+    del first, second
+    assert not torn_maps._extents
 
 
 def test_a_shard_that_changes(tmp_path: Path) -> None:

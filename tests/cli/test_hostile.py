@@ -107,6 +107,13 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
 }  # fmt: skip
 
 
+def test_paths_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    """Tests run as root, who may look everywhere: a name too long fails in the same place."""
+    run = limited(tmp_path, "analyze", "x" * 300)
+    assert run.returncode == 2
+    assert run.stderr == f"infoflow: {'x' * 300}: cannot be read (file name too long)\n"
+
+
 @pytest.mark.parametrize("case", list(REFUSED))
 def test_refused_in_one_sentence(tmp_path: Path, case: str) -> None:
     make, message = REFUSED[case]
@@ -126,7 +133,14 @@ def test_refused_in_one_sentence(tmp_path: Path, case: str) -> None:
 NAMES = (
     *("<script>alert(1)</script>.weight", "a\x1b[31m\x1b]0;owned\x07.weight", "\u202egnp.weight"),
     *("../../up.weight", "/abs/olute.weight", "C:\\drive\\x.weight", "x" * 300 + ".weight"),
-    *("=cmd|' /C calc'!A0.weight", "+1.weight", "-1.weight", "@sum.weight", "a|b`c`*d*.weight"),
+    *(
+        "=cmd|' /C calc'!A0.weight",
+        "+1.weight",
+        "-1.weight",
+        "@sum.weight",
+        "a|b`c`*d*.weight",
+        "c1\x9b2J.weight",
+    ),
     *(
         "line\r\nfake: line.weight",
         "nul\0byte.weight",
@@ -154,7 +168,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
     assert layers.returncode == 0, layers.stderr
     files = {path.suffix: path for path in (folder / "report").glob("report.*")}
     texts = {suffix: path.read_bytes().decode() for suffix, path in files.items()}
+    listed = limited(folder, "layers", "f.safetensors", "--json")
+    assert len(json.loads(listed.stdout)["layers"]) == len(NAMES)
     terminal = {"out": run.stdout, "err": run.stderr, "layers": layers.stdout}
+    terminal["layers.json"] = listed.stdout
     return folder, texts | terminal
 
 
@@ -169,7 +186,9 @@ def test_files_stay_in_their_folder(told: tuple[Path, dict[str, str]]) -> None:
     assert not list(folder.parent.glob("up*"))
 
 
-@pytest.mark.parametrize("output", ["out", "err", "layers", ".csv", ".md", ".html"])
+@pytest.mark.parametrize(
+    "output", ["out", "err", "layers", "layers.json", ".json", ".csv", ".md", ".html"]
+)
 def test_no_output_has_characters_that_command(
     told: tuple[Path, dict[str, str]], output: str
 ) -> None:

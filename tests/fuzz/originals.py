@@ -195,7 +195,7 @@ ORIGINALS: dict[str, Original] = {
     "torchscript": Original(_torchscript, "torchscript", _ZIPPED),
     "exported": Original(_exported, "export", _ZIPPED),
     "onnx": Original(_onnx, "onnx"),
-    "keras-h5": Original(_keras_h5, "h5"),
+    "keras-h5": Original(_keras_h5, "hdf5"),
     "keras": Original(_keras, "keras", ("zip_directory", "zip_member")),
     "gguf": Original(_gguf, "gguf"),
 }

@@ -67,3 +67,11 @@ def test_quiet_work_says_nothing(monkeypatch):
 
 def test_the_share_of_work_is_by_cost_not_by_count():
     assert Step(1, 2, "b", Cost((9.0, 1.0), 0)).share == pytest.approx(0.9)
+
+
+def test_an_update_of_low_rank_costs_its_width():
+    shape, width = (4096, 4096), 16
+    update = LayerSummary("u", "low-rank update", shape, "float32", width * sum(shape))
+    dense = LayerSummary("d", "dense", shape, "float32", 4096 * 4096)
+    cheap, dear = estimate([update, dense], {"rank", "spectral-norm"}, fast=False).seconds
+    assert cheap < dear / 100

@@ -269,7 +269,7 @@ def test_every_tensor_of_two_dimensions_has_a_word() -> None:
 
 def test_a_weight_that_is_computed_has_the_facts_of_its_layer() -> None:
     convolution = nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 8, 3, stride=2, groups=2))
-    facts = trace(nn.Sequential(convolution, nn.BatchNorm2d(8)), (9, 9)).parameters["0.weight"]
+    facts = describe(nn.Sequential(convolution, nn.BatchNorm2d(8)), (9, 9)).parameters["0.weight"]
     assert (facts.kind, facts.normalisation) == ("convolution", "1.weight")
     assert facts.geometry is not None
     assert (facts.geometry.stride, facts.geometry.groups) == ((2, 2), 2)

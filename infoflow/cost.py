@@ -52,7 +52,8 @@ def _seconds(layer: LayerSummary, measures: Collection[str], fast: bool) -> floa
     exact = any(name.startswith(("log-volume", "rank")) for name in measures)
     spectral = any(name.startswith(("spectral", "stable", "effective")) for name in measures)
     small, large = _matrix(layer)
-    if layer.kind == "dense":
+    taps = layer.shape[2:]
+    if layer.kind in {"dense", "embedding"} or (layer.kind == "low-rank update" and not taps):
         surrogate = 2 / 3 * small**3 / LU
         # One Gram matrix serves the rank, the log-volume and the spectrum.
         gram = (exact or spectral) * (small**2 * large + small**3 / 3) / GRAM
@@ -68,6 +69,10 @@ def _seconds(layer: LayerSummary, measures: Collection[str], fast: bool) -> floa
 
 def _matrix(layer: LayerSummary) -> tuple[int, int]:
     """Smaller and larger side of the matrix at one frequency of one group."""
+    if layer.kind == "low-rank update":
+        # As many rows as its factors are wide: r·(out + in·taps) numbers.
+        width = layer.parameters // (layer.shape[0] + math.prod(layer.shape[1:]))
+        return min(width, layer.shape[1]), max(width, layer.shape[1])
     phases = math.prod(
         min(stride, size) for stride, size in zip(layer.stride, layer.shape[2:], strict=False)
     )

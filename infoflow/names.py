@@ -11,6 +11,7 @@ _FLOATS = re.compile(r"float|bfloat")
 _EMBEDDING = re.compile(
     r"(^|[._])(\w*embed\w*|wte|emb|tok_emb|lookup|shared|lora_embedding)\.weight$", re.I
 )
+_HEAD = re.compile(r"(^|[._])(embed_out|unembed\w*|output_embed\w*)\.weight$", re.I)
 _POSITION = re.compile(
     r"(^|[._])(((pos|position\w*|patch_pos)_?(embed\w*|emb|encoding)s?)|embed_positions?|wpe)$",
     re.I,
@@ -31,6 +32,7 @@ _PASSIVE_LEAVES = {
     "running_mean": "running mean: a shift, which changes no entropy",
     "num_batches_tracked": "counter of batches seen",
     "weight_mask": "pruning mask, multiplied into its weight",
+    "A_log": "rates of a state space, one a channel and state: no map between channels",
 }
 
 
@@ -76,6 +78,8 @@ def passive_reason(name: str, shape: tuple[int, ...], dtype: str) -> str:
         return f"{dtype} buffer: indices, masks or counters"
     if _RELATIVE.search(name):
         return "relative position bias: added to the attention's scores"
+    if leaf.endswith("_bias"):
+        return _PASSIVE_LEAVES["bias"]
     if is_position(name):
         return "position embedding: added to the input"
     if _TOKEN.search(leaf):
@@ -109,7 +113,8 @@ def facts_by_name(
     if len(shape) == 1:
         is_norm = stem + "running_var" in names or _NORM.search(end) or stem + "bias" in names
         return ParameterFacts("normalisation") if is_norm else None
-    if len(shape) == 2 and _EMBEDDING.search(end) and stem + "bias" not in names:
+    table = _EMBEDDING.search(end) and not _HEAD.search(end)
+    if len(shape) == 2 and table and stem + "bias" not in names:
         return ParameterFacts("embedding")
     if len(shape) == 2:
         return ParameterFacts("dense")

@@ -63,3 +63,11 @@ def test_quiet_work_says_nothing(monkeypatch):
     with Progress(Path("m.pt"), quiet=True) as progress:
         progress(Step(0, 1, "a", Cost((300.0,), 2**30), 0.0))
     assert stream.getvalue() == ""
+
+
+def test_an_update_of_low_rank_costs_its_width():
+    shape, width = (4096, 4096), 16
+    update = LayerSummary("u", "low-rank update", shape, "float32", width * sum(shape))
+    dense = LayerSummary("d", "dense", shape, "float32", 4096 * 4096)
+    cheap, dear = estimate([update, dense], {"rank", "spectral-norm"}, fast=False).seconds
+    assert cheap < dear / 100

@@ -88,6 +88,7 @@ def _configuration(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     quantised, second = config.get("quantization_config"), ""
     if not isinstance(quantised, dict):
         quantised, second = _object(path / "quantize_config.json")
+    quantised = {"bits": _group_bits(quantised)} | quantised
     adapter, third = _object(path / "adapter_config.json")
     for prefix, keys, said in (
         ("config", _NETWORK, config),
@@ -98,6 +99,14 @@ def _configuration(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     if isinstance(adapter.get("alpha_pattern"), dict):
         metadata["adapter.alpha_pattern"] = json.dumps(adapter["alpha_pattern"])
     return metadata, tuple(filter(None, (note, second, third)))
+
+
+def _group_bits(quantised: dict[str, Any]) -> object:
+    """The width of compressed-tensors' first group of layers, where it says one."""
+    groups = quantised.get("config_groups")
+    first = next(iter(groups.values()), None) if isinstance(groups, dict) else None
+    weights = first.get("weights") if isinstance(first, dict) else None
+    return weights.get("num_bits") if isinstance(weights, dict) else None
 
 
 def _object(file: Path) -> tuple[dict[str, Any], str]:

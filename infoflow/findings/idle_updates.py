@@ -22,7 +22,7 @@ def idle_updates(report: Report) -> Iterator[Finding]:
         severity=Severity.NOTE,
         layers=tuple(found),
         measure="spectral-norm",
-        value=float(len(found)),
+        value=0.0,
         threshold=0.0,
         sentence=f"{len(found):,} of {len(updates):,} low-rank updates {'is' if one else 'are'} "
         f"exactly zero: {several(found)}.",

@@ -193,3 +193,28 @@ def test_transformers_folder(tmp_path: Path) -> None:
     assert set(opened.tensors) == set(expected)
     for name, tensor in opened.tensors.items():
         np.testing.assert_array_equal(tensor.load(), expected[name].numpy())
+
+
+def test_numbers_that_say_how_weights_are_multiplied(tmp_path: Path) -> None:
+    save_file({"w": one(0)}, tmp_path / "model.safetensors")
+    config = {"num_attention_heads": 8, "head_dim": None, "quantization_config": {"bits": 4}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    adapter = {"lora_alpha": 16, "use_rslora": True, "alpha_pattern": {"q": 8}, "r": [1]}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(adapter))
+    assert open_checkpoint(tmp_path).metadata == {
+        "config.num_attention_heads": "8",
+        "quantisation.bits": "4",
+        "adapter.lora_alpha": "16",
+        "adapter.use_rslora": "True",
+        "adapter.alpha_pattern": '{"q": 8}',
+    }
+
+
+def test_the_width_of_packs_and_a_damaged_configuration(tmp_path: Path) -> None:
+    save_file({"w": one(0)}, tmp_path / "model.safetensors")
+    config = {"config_groups": {"group_0": {"weights": {"num_bits": 8}}}}
+    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": config}))
+    (tmp_path / "adapter_config.json").write_text("[")
+    opened = open_checkpoint(tmp_path)
+    assert opened.metadata == {"quantisation.bits": "8"}
+    assert "adapter_config.json is damaged and was ignored." in opened.notes

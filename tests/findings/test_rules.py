@@ -135,6 +135,24 @@ def with_recurrent(parameters: int, status: Status) -> Callable[[], Report]:
     return lambda: report_of([planted(nothing, 16, 24)], others=[other])
 
 
+def embedded(change: Callable[[np.ndarray], None]) -> Callable[[], Report]:
+    """A table of 24 tokens, as the map from tokens to vectors."""
+
+    def build() -> Report:
+        table = draw(24, 16)
+        change(table)
+        return report_of([Layer("embed", "embedding", table.T, "float32", parameters=table.size)])
+
+    return build
+
+
+def update(size: float) -> Callable[[], Report]:
+    """The part of an update of width 4 in the directions that it uses."""
+    part = size * draw(4, 24).astype(np.float64)
+    layer = Layer("q", "low-rank update", part, "float64", parameters=160, whole=(16, 24))
+    return network([layer])
+
+
 ASSUMED = "assumed stride 1, groups 1"
 
 CASES = [
@@ -160,6 +178,8 @@ CASES = [
         network([dense(draw(4, 6)), normalisation(np.array([0, 1, 2, 0], dtype=np.float32))]),
         network([dense(draw(4, 6)), normalisation(np.array([1, 1, 2, 3], dtype=np.float32))]),
     ),
+    Case("idle-tokens", Severity.NOTE, embedded(dead_row), embedded(nothing)),
+    Case("idle-updates", Severity.NOTE, update(0.0), update(1.0)),
     Case(
         "far-from-random",
         Severity.NOTE,

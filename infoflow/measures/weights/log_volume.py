@@ -29,15 +29,18 @@ def log_volume_rows(subject: Subject) -> Iterator[Measurement]:
     """Σ log σᵢ over all min(N, d) singular values of a dense weight (N, d), in nats.
 
     ½ log det(WWᵀ): the change in volume of the map restricted to the complement of its kernel; at
-    least log|det W_sq| (Cauchy–Binet). −∞ below full rank, as every low-rank update is.
+    least log|det W_sq| (Cauchy–Binet). −∞ below full rank; no value for an update of
+    low rank, which is so by its making.
     """
     whole = subject.layer.whole
     if whole and subject.kernel.rank_channels < min(whole[:2]):
+        # Not told as −∞, which reports read as a loss: no update of low rank has any other.
         note = (
-            f"{MINUS_INFINITY}: by its making an update of rank {subject.kernel.rank_channels} at "
-            f"most, of {min(whole[:2])}"
+            f"not computed: an update of rank {subject.kernel.rank_channels} at most, of "
+            f"{min(whole[:2])}, loses the rest by its making; see log-volume.over-rank"
         )
-        yield Measurement(subject.layer.name, "log-volume", "value", None, unit(subject), note=note)
+        name = subject.layer.name
+        yield Measurement(name, "log-volume", "value", None, unit(subject), note=note)
         return
     density = subject.density
     yield Measurement(

@@ -144,7 +144,8 @@ def _map(
             None if row is None else row.change if reckon is None else reckon(row, view)
             for row in rows
         ]
-        start = 0.0 if any(value is not None for value in values) else None
+        known = [*values, *(row.before for row in rows if row)]
+        start = 0.0 if any(value is not None for value in known) else None
         was = any(row.was_infinite for row in rows if row)
         cells.append((None if was else start, *values))
         lost.append((was, *(row is not None and row.is_infinite for row in rows)))

@@ -10,10 +10,11 @@ from __future__ import annotations
 import struct
 import sys
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -28,6 +29,8 @@ from infoflow.checkpoints.source import Source
 
 if TYPE_CHECKING:
     from zipfile import ZipInfo
+
+    from infoflow.checkpoints.checkpoint import StoredTensor
 
 NAME = "PyTorch zip file"
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
@@ -53,6 +56,19 @@ class Archive:
         if begin + member.compress_size > self.source.size:
             raise ReadError("is truncated: a member of the archive ends beyond the file")
         return begin
+
+    def pickle(self, name: str) -> bytes:
+        """The bytes of a pickle, or of another member that is read whole.
+
+        Raises:
+            ReadError: for one that is missing or too long.
+        """
+        member = self.members.get(name)
+        if member is None:
+            raise ReadError(f"damaged: its archive has no {quoted(name)}")
+        if member.file_size > _LONGEST_PICKLE:
+            raise ReadError(f"its {quoted(name)} is longer than {_LONGEST_PICKLE:,} bytes")
+        return self.read(member)
 
     def read(self, member: ZipInfo) -> bytes:
         """The bytes of a member, expanded."""
@@ -80,35 +96,35 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     """Reads the directory and the pickle; the tensors stay in the file."""
     source = Source(path)
     archive = _archive(source)
-    swapped = _order(archive) != sys.byteorder
-    pickle = archive.members["data.pkl"]
-    if pickle.file_size > _LONGEST_PICKLE:
-        raise ReadError(f"its pickle is longer than {_LONGEST_PICKLE:,} bytes")
+    pickle = archive.pickle("data.pkl")
     try:
-        root = Machine(archive.read(pickle)).run()
+        root = Machine(pickle).run()
     except UnsafeReadError:
         if not trust_pickle:
             raise
         from infoflow.checkpoints import trusted
 
         return trusted.contents(source, NAME)
-    describe = partial(
-        stored, check=partial(_check, archive), read=partial(_read, archive, swapped)
-    )
-    return Contents(NAME, root, source.digest, is_tensor=is_tensor, stored=describe)
+    return Contents(NAME, root, source.digest, is_tensor=is_tensor, stored=describing(archive))
 
 
-def _archive(source: Source) -> Archive:
-    """The archive's directory.
+def describing(archive: Archive) -> Callable[[object], StoredTensor]:
+    """What describes a tensor of a pickle whose storages are the members ``data/KEY``."""
+    swapped = _order(archive) != sys.byteorder
+    return partial(stored, check=partial(_check, archive), read=partial(_read, archive, swapped))
+
+
+def directory(file: Path | BinaryIO) -> list[ZipInfo]:
+    """The members of an archive.
 
     Raises:
-        ReadError: for a damaged archive, and for one that is not a PyTorch state dict.
+        ReadError: for a damaged archive.
     """
     from zipfile import BadZipFile, ZipFile
 
     try:
-        with ZipFile(source.path) as file:
-            every = file.infolist()
+        with ZipFile(file) as archive:
+            return archive.infolist()
     except (
         BadZipFile,
         OSError,
@@ -119,34 +135,43 @@ def _archive(source: Source) -> Archive:
         IndexError,
     ):
         raise ReadError("is truncated or damaged: its zip directory cannot be read") from None
-    names = [member.filename for member in every]
-    prefix = next((n.removesuffix("data.pkl") for n in names if _is_pickle(n)), None)
-    _refuse_others(names, prefix)
-    members = {m.filename.removeprefix(prefix or ""): m for m in every}
+
+
+def within(source: Source, every: list[ZipInfo], prefix: str) -> Archive:
+    """The archive of these members, named without their common folder.
+
+    Raises:
+        ReadError: where a name stands twice.
+    """
+    members = {m.filename.removeprefix(prefix): m for m in every}
     if len(members) != len(every):
         raise ReadError("damaged: its zip directory names a member twice")
     return Archive(source, members)
+
+
+def _archive(source: Source) -> Archive:
+    """The archive of a state dict.
+
+    Raises:
+        ReadError: for a damaged archive, and for one that is not a PyTorch state dict.
+    """
+    every = directory(source.path)
+    names = [member.filename for member in every]
+    prefix = next((n.removesuffix("data.pkl") for n in names if _is_pickle(n)), None)
+    if prefix is None:
+        raise ReadError(_other(names))
+    return within(source, every, prefix)
 
 
 def _is_pickle(name: str) -> bool:
     return name.endswith("/data.pkl") and name.count("/") == 1
 
 
-def _refuse_others(names: list[str], prefix: str | None) -> None:
-    parts = {part for name in names for part in name.split("/")}
-    if prefix is not None and f"{prefix}constants.pkl" in names:
-        raise ReadError(
-            "is a TorchScript archive, which is not supported yet; save its state_dict()"
-        )
-    if "archive_format" in parts or "serialized_exported_program.json" in parts:
-        raise ReadError("is an exported program (.pt2), which is not supported yet")
-    if prefix is not None:
-        return
+def _other(names: list[str]) -> str:
+    """The fact about an archive without a pickle."""
     if names and all(name.endswith(".npy") for name in names):
-        raise ReadError("is a NumPy .npz file, which is not read yet")
-    if "model.weights.h5" in names:
-        raise ReadError("is a Keras file, which is not read yet")
-    raise ReadError("is a zip archive, but not one that torch.save wrote (it has no data.pkl)")
+        return "is a NumPy .npz file, which is not read yet"
+    return "is a zip archive, but not one that torch.save wrote (it has no data.pkl)"
 
 
 def _order(archive: Archive) -> str:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infoflow.checkpoints import pytorch_legacy, pytorch_zip, safetensors
+from infoflow.checkpoints import exported, pytorch_legacy, pytorch_zip, safetensors, torchscript
 from infoflow.checkpoints.contents import Contents, Format
 from infoflow.checkpoints.faults import ReadError, quoted
 from infoflow.checkpoints.foreign import what_it_is
 from infoflow.checkpoints.source import head
 
 SINGLE_FILES: tuple[Format, ...] = (
+    Format(
+        torchscript.NAME,
+        "torch.jit.save, weights and geometry without running the code (.pt .jit .ts)",
+        True,
+        torchscript.sniff,
+        torchscript.open,
+    ),
+    Format(
+        exported.NAME,
+        "torch.export.save (.pt2)",
+        True,
+        exported.sniff,
+        exported.open,
+    ),
     Format(
         pytorch_zip.NAME,
         "torch.save since PyTorch 1.6 (.pt .pth .bin .ckpt)",

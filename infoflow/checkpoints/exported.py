@@ -156,9 +156,7 @@ def _nested(archive: Archive, name: str) -> Archive:
     return pytorch_zip.within(archive.source, every, folder_of("data.pkl", names) or "")
 
 
-def _of_config(
-    archive: Archive, folder: str, name: str
-) -> dict[str, Callable[[], StoredTensor]]:
+def _of_config(archive: Archive, folder: str, name: str) -> dict[str, Callable[[], StoredTensor]]:
     """The weights that a configuration lists, one member each."""
     config = parse_json(_text(archive, name), quoted(name)).get("config")
     if not isinstance(config, dict):

@@ -70,7 +70,11 @@ def _with_normalisations(
     for node in nodes:
         weight = node.arguments.get("weight")
         after = users.get(node.output, [])
-        if not isinstance(weight, Value) or len(after) != 1 or "batch_norm" not in after[0].operator:
+        if (
+            not isinstance(weight, Value)
+            or len(after) != 1
+            or "batch_norm" not in after[0].operator
+        ):
             continue
         gamma = after[0].arguments.get("weight")
         if after[0].arguments.get("input") != Value(node.output) or not isinstance(gamma, Value):

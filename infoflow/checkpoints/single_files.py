@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infoflow.checkpoints import exported, pytorch_legacy, pytorch_zip, safetensors, torchscript
+from infoflow.checkpoints import (
+    exported,
+    onnx,
+    pytorch_legacy,
+    pytorch_zip,
+    safetensors,
+    torchscript,
+)
 from infoflow.checkpoints.contents import Contents, Format
 from infoflow.checkpoints.faults import ReadError, quoted
 from infoflow.checkpoints.foreign import what_it_is
@@ -45,6 +52,14 @@ SINGLE_FILES: tuple[Format, ...] = (
         True,
         safetensors.sniff,
         safetensors.open,
+    ),
+    Format(
+        onnx.NAME,
+        "ONNX models, with data beside them (.onnx)",
+        False,
+        onnx.sniff,
+        onnx.open,
+        onnx.EXTRA,
     ),
 )
 """In the order in which they are tried."""

@@ -1,0 +1,33 @@
+"""Packages that only some formats need, imported when such a file is read."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from infoflow.errors import MissingDependencyError
+
+
+def needed(package: str, extra: str, what: str) -> ModuleType:
+    """Imports a package of an extra.
+
+    Args:
+        package: The module to import.
+        extra: The name of infoflow's extra that brings it.
+        what: What needs it, as the beginning of the sentence.
+
+    Raises:
+        MissingDependencyError: where it is not installed or does not work; names the command.
+    """
+    try:
+        return import_module(package)
+    except Exception as error:
+        absent = isinstance(error, ModuleNotFoundError) and error.name == package
+        why = "is not installed" if absent else f"cannot be imported ({_first_line(error)})"
+        raise MissingDependencyError(
+            f"{what} needs the package {package}, which {why}: pip install 'infoflow[{extra}]'"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -77,17 +77,13 @@ def convolution(
         return None
     if type(groups) is not int or groups < 1 or shape[0] % groups:
         return None
-    padding = arguments.get("padding")
-    if isinstance(padding, str):
-        found = padded(padding, shape[2:], dilation)
-    else:
-        found = numbers(padding, dimensions, 0)
-    if found is None:
+    padding = _padding(arguments.get("padding"), shape[2:], dilation)
+    if padding is None:
         return None
     mode = arguments.get("padding_mode", "zeros")
     return Geometry(
         stride,
-        found,
+        padding,
         dilation,
         groups,
         transposed,
@@ -97,6 +93,14 @@ def convolution(
         else (),
         input_size=input_size if input_size and len(input_size) == dimensions else None,
     )
+
+
+def _padding(
+    value: object, kernel: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    if isinstance(value, str):
+        return padded(value, kernel, dilation)
+    return numbers(value, len(kernel), 0)
 
 
 def padded(padding: str, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from infoflow.errors import MissingDependencyError
 
+PACKAGES = {"onnx": "onnx", "keras": "h5py", "gguf": "gguf"}
+"""The package that each extra brings."""
 
-def needed(package: str, extra: str, what: str) -> ModuleType:
-    """Imports a package of an extra.
+
+def installed(extra: str) -> bool:
+    """Whether the package of an extra is there; it is not imported."""
+    return find_spec(PACKAGES[extra]) is not None
+
+
+def needed(extra: str, what: str) -> ModuleType:
+    """Imports the package of an extra.
 
     Args:
-        package: The module to import.
-        extra: The name of infoflow's extra that brings it.
+        extra: The name of infoflow's extra.
         what: What needs it, as the beginning of the sentence.
 
     Raises:
         MissingDependencyError: where it is not installed or does not work; names the command.
     """
+    package = PACKAGES[extra]
     try:
         return import_module(package)
     except Exception as error:

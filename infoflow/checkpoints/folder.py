@@ -22,7 +22,10 @@ _USUAL = (
     "adapter_model.safetensors",
 )
 """The first that is there is read."""
-_ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th", ".tar", ".index.json")
+_ENDINGS = (
+    *(".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th", ".tar", ".index.json"),
+    *(".jit", ".ts", ".pt2", ".onnx", ".h5", ".hdf5", ".keras", ".gguf"),
+)
 _LONGEST_CONFIG = 2**24
 
 

@@ -6,6 +6,7 @@ yielded in torch's layout, so a MatMul's (in, out) is turned, and under their na
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,7 +40,7 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     source = Source(path)
     if source.size >= _LARGEST:
         raise ReadError("is longer than 2 GiB, which no ONNX file can be; its data lie beside it")
-    onnx = needed("onnx", EXTRA, f"{path}: an ONNX file")
+    onnx = needed(EXTRA, f"{path}: an ONNX file")
     model = _parsed(onnx, source)
     data = Data(path)
     tensors, notes = named(walk(model, data))
@@ -56,12 +57,11 @@ def open(path: Path, trust_pickle: bool) -> Contents:
 
 def _parsed(onnx: ModuleType, source: Source) -> Any:
     """The model, without its data beside it."""
-    from google.protobuf.message import DecodeError
-
+    decode_error = import_module("google.protobuf.message").DecodeError
     model = onnx.ModelProto()
     try:
         model.ParseFromString(source.read(0, source.size))
-    except (DecodeError, ValueError, RuntimeError):
+    except (decode_error, ValueError, RuntimeError):
         raise ReadError("is truncated or damaged: it is no protocol buffer of ONNX") from None
     if not model.HasField("graph"):
         raise ReadError("is truncated or damaged: it has no graph")

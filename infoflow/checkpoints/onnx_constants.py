@@ -226,10 +226,10 @@ def _concat(inputs: Inputs, attributes: Attributes) -> Constant | None:
 
 
 def _dequantise(inputs: Inputs, attributes: Attributes) -> Constant | None:
-    first, *rest = (*inputs, None, None)
+    first, scale, zero = (*inputs, None, None)[:3]
     if first is None or attributes.get("block_size"):
         return None
-    return dequantised(first, rest[0], rest[1], attributes.get("axis", 1))
+    return dequantised(first, scale, zero, attributes.get("axis", 1))
 
 
 FOLDED: Mapping[str, Callable[[Inputs, Attributes], Constant | None]] = {

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from infoflow.checkpoints import (
     exported,
+    gguf,
+    keras,
     onnx,
     pytorch_legacy,
     pytorch_zip,
@@ -31,6 +33,14 @@ SINGLE_FILES: tuple[Format, ...] = (
         True,
         exported.sniff,
         exported.open,
+    ),
+    Format(
+        keras.ARCHIVE,
+        "models of Keras 3 (.keras)",
+        False,
+        keras.sniff_archive,
+        keras.open_archive,
+        keras.EXTRA,
     ),
     Format(
         pytorch_zip.NAME,
@@ -60,6 +70,22 @@ SINGLE_FILES: tuple[Format, ...] = (
         onnx.sniff,
         onnx.open,
         onnx.EXTRA,
+    ),
+    Format(
+        keras.NAME,
+        "models and weights of every Keras (.h5 .hdf5 .weights.h5)",
+        False,
+        keras.sniff,
+        keras.open,
+        keras.EXTRA,
+    ),
+    Format(
+        gguf.NAME,
+        "llama.cpp's models; quantised weights need the extra (.gguf)",
+        False,
+        gguf.sniff,
+        gguf.open,
+        gguf.EXTRA,
     ),
 )
 """In the order in which they are tried."""

@@ -35,7 +35,7 @@ NAME = "TorchScript archive"
 _LONGEST_CODE = 16 * LONGEST_CODE  # of all files together
 _MOST_OBJECTS = 1_000_000
 _DEEPEST = 100
-_PLAIN = {
+_PLAIN: dict[str, Callable[..., object]] = {
     f"torch.jit._pickle.{name}": call
     for name, call in {
         "build_intlist": rebuilding.plain_list,

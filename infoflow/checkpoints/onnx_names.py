@@ -146,16 +146,12 @@ def _notes(walked: Walked, chosen: dict[str, Chosen], names: dict[str, str]) -> 
     anonymous = [old for old in changed if _ANONYMOUS.match(old)]
     others = [old for old in changed if not _ANONYMOUS.match(old)]
     if anonymous:
-        first = f"{quoted(anonymous[0])} as {quoted(names[anonymous[0]])}"
         notes.append(
-            f"{_tensors(len(anonymous))} without a name of their own are called after the node "
-            f"that uses them ({first})."
+            "Without a name of their own, and called after the node that uses them: "
+            f"{_renamed(anonymous, names)}."
         )
     if others:
-        first = f"{quoted(others[0])} as {quoted(names[others[0]])}"
-        notes.append(
-            f"{_tensors(len(others))} of normalisations were given torch's names ({first})."
-        )
+        notes.append(f"Given torch's names for a normalisation: {_renamed(others, names)}.")
     if walked.joined:
         made = list(dict.fromkeys(walked.joined.values()))
         notes.append(f"Joined by the graph from {_tensors(len(walked.joined))}: {listed(made, 4)}.")
@@ -168,10 +164,13 @@ def _notes(walked: Walked, chosen: dict[str, Chosen], names: dict[str, str]) -> 
             told.setdefault(entry.role.use.note, []).append(names[old])
     notes += [f"{listed(these, 4)}: {note}." for note, these in told.items()]
     if walked.whole_numbers:
-        notes.append(
-            f"{_tensors(walked.whole_numbers)} of whole numbers (shapes, axes) were left out."
-        )
+        notes.append(f"Left out: {_tensors(walked.whole_numbers)} of whole numbers (shapes, axes).")
     return notes
+
+
+def _renamed(these: list[str], names: dict[str, str]) -> str:
+    first = f"{quoted(these[0])} as {quoted(names[these[0]])}"
+    return first if len(these) == 1 else f"{first}, and {len(these) - 1} more"
 
 
 def _tensors(count: int) -> str:

@@ -35,15 +35,10 @@ NAME = "TorchScript archive"
 _LONGEST_CODE = 16 * LONGEST_CODE  # of all files together
 _MOST_OBJECTS = 1_000_000
 _DEEPEST = 100
+_LISTS = ("build_intlist", "build_doublelist", "build_boollist", "build_tensorlist")
 _PLAIN: dict[str, Callable[..., object]] = {
-    f"torch.jit._pickle.{name}": call
-    for name, call in {
-        "build_intlist": rebuilding.plain_list,
-        "build_doublelist": rebuilding.plain_list,
-        "build_boollist": rebuilding.plain_list,
-        "build_tensorlist": rebuilding.plain_list,
-        "restore_type_tag": rebuilding.untagged,
-    }.items()
+    **{f"torch.jit._pickle.{name}": rebuilding.plain_list for name in _LISTS},
+    "torch.jit._pickle.restore_type_tag": rebuilding.untagged,
 }
 
 
@@ -152,7 +147,7 @@ def _tensors(
         described = code.get(record.kind)
         for path, leaf in _own(record.attributes):
             name = ".".join((*prefix, *path))
-            if described is None or path[0] in described.names:
+            if described is None or described.names is None or path[0] in described.names:
                 found[name] = leaf
             else:
                 left[name] = leaf

@@ -38,12 +38,12 @@ class Class:
     """What a class says of its objects.
 
     Args:
-        names: Of its parameters and buffers.
+        names: Of its parameters and buffers, None where it does not list them.
         constants: Attributes that every object of it has, by name.
         calls: Of operators, in its methods.
     """
 
-    names: set[str] = field(default_factory=set)
+    names: set[str] | None = None
     constants: dict[str, object] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
 
@@ -120,8 +120,7 @@ def _class(node: ast.ClassDef) -> Class:
     for part in node.body:
         if isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Name):
             if part.targets[0].id in ("__parameters__", "__buffers__"):
-                listed = _literal(part.value)
-                made.names.update(name for name in _texts(listed))
+                made.names = (made.names or set()) | set(_texts(_literal(part.value)))
         elif isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
             if part.value is not None:
                 made.constants[part.target.id] = _literal(part.value)

@@ -362,7 +362,7 @@ def test_not_protocol_buffers(tmp_path: Path) -> None:
             open_checkpoint(path)
 
 
-@pytest.mark.parametrize("dynamo", [True, False])
+@pytest.mark.parametrize("dynamo", [pytest.param(True, marks=pytest.mark.long), False])
 def test_torchs_exporters(tmp_path: Path, dynamo: bool) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxscript")

@@ -43,6 +43,7 @@ class Walked:
         followed: For a node, the batch normalisation that takes its output as its only user.
         input_sizes: By node, the spatial size of its first input, where the file gives it.
         joined: Tensors that are parts of one computed from several, and that one's name.
+        plain: Of the tensors, those that are constants in the code.
         whole_numbers: How many tensors of whole numbers (shapes, axes) are not listed.
         nodes: How many were walked.
     """
@@ -52,6 +53,7 @@ class Walked:
     followed: dict[int, int] = field(default_factory=dict)
     input_sizes: dict[int, tuple[int, ...]] = field(default_factory=dict)
     joined: dict[str, str] = field(default_factory=dict)
+    plain: set[str] = field(default_factory=set)
     whole_numbers: int = 0
     nodes: int = 0
 
@@ -177,6 +179,8 @@ def _added(
         found.whole_numbers += not plain
     elif tensor.shape or not plain:
         found.tensors[unique] = constant
+        if plain:
+            found.plain.add(unique)
     return constant
 
 

@@ -46,7 +46,7 @@ def _chosen(walked: Walked) -> dict[str, Chosen]:
     last = walked.nodes
     for name in dict.fromkeys([*walked.tensors, *walked.roles]):
         roles = walked.roles.get(name, [])
-        if not roles and name in walked.joined:
+        if not roles and (name in walked.joined or _is_aside(walked, name)):
             continue
         if not roles:
             last += 1
@@ -59,6 +59,11 @@ def _chosen(walked: Walked) -> dict[str, Chosen]:
             constant = role.use.constant if whole else walked.tensors[name]
             found[name] = Chosen(constant, role, place)
     return found
+
+
+def _is_aside(walked: Walked, name: str) -> bool:
+    """Whether a tensor that nothing known uses is a short list in the code: sizes, factors."""
+    return name in walked.plain and len(walked.tensors[name].shape) < 2
 
 
 def _names(chosen: dict[str, Chosen]) -> dict[str, str]:

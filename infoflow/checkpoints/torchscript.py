@@ -153,7 +153,9 @@ def _tensors(
                 left[name] = leaf
         if described is None:
             continue
-        said = facts_of_class(record.kind, described, partial(_shape_at, record, frozen))
+        said = facts_of_class(
+            record.kind, described, partial(_shape_at, record, frozen), partial(_number_at, record)
+        )
         for path, fact in said.items():
             own = path if path[0] == CONSTANTS else (*prefix, *path)
             facts.setdefault(".".join(own), fact)
@@ -195,16 +197,28 @@ def _own(
                     yield (key, str(inner)), part
 
 
+def _at(record: Record, path: tuple[str, ...]) -> object:
+    found: object = record
+    for name in path:
+        found = found.attributes.get(name) if isinstance(found, Record) else None
+    return found
+
+
+def _number_at(record: Record, path: tuple[str, ...]) -> int | None:
+    """The whole number at a path, None where there is none."""
+    found = _at(record, path)
+    return found if type(found) is int else None
+
+
 def _shape_at(
     record: Record, frozen: dict[int, PickledTensor | UnreadTensor], path: tuple[str, ...]
 ) -> tuple[int, ...] | None:
     """The shape of the tensor at a path, None where there is none."""
-    found: object = record
     if path[:1] == (CONSTANTS,):
-        found = frozen.get(int(path[1][1:])) if len(path) == 2 and path[1][1:].isdecimal() else None
+        number = path[1][1:] if len(path) == 2 else ""
+        found: object = frozen.get(int(number)) if number.isdecimal() and len(number) < 9 else None
     else:
-        for name in path:
-            found = found.attributes.get(name) if isinstance(found, Record) else None
+        found = _at(record, path)
     return shape_of(found) if isinstance(found, PickledTensor | UnreadTensor) else None
 
 

@@ -73,7 +73,10 @@ def plain(kind: str) -> str:
 
 
 def facts_of_class(
-    kind: str, described: Class, shape_at: Callable[[tuple[str, ...]], tuple[int, ...] | None]
+    kind: str,
+    described: Class,
+    shape_at: Callable[[tuple[str, ...]], tuple[int, ...] | None],
+    number_at: Callable[[tuple[str, ...]], int | None] = lambda path: None,
 ) -> dict[tuple[str, ...], ParameterFacts]:
     """What a class's code says of weights, by their path from the object.
 
@@ -82,11 +85,13 @@ def facts_of_class(
         described: What its code says.
         shape_at: The shape of the tensor at a path, None where there is none; that of the
             archive's first constant at ``("CONSTANTS", "c0")``.
+        number_at: The whole number that the object has at a path, None where it has none.
     """
     found: dict[tuple[str, ...], ParameterFacts] = {}
     for call in described.calls:
         arguments = dict(zip(ARGUMENTS[call.operator], call.arguments, strict=False))
         weight = arguments.get("weight")
+        arguments = {name: _resolved(value, number_at) for name, value in arguments.items()}
         shape = shape_at(weight.names) if isinstance(weight, Path) else None
         if isinstance(weight, Path) and shape is not None:
             facts = facts_of(call.operator, arguments, shape)
@@ -96,6 +101,14 @@ def facts_of_class(
     if own is not None and (facts := _of_module(plain(kind), described.constants, own)):
         found.setdefault(("weight",), facts)
     return found
+
+
+def _resolved(value: object, number_at: Callable[[tuple[str, ...]], int | None]) -> object:
+    """A value with the attributes in it replaced by their numbers."""
+    if isinstance(value, Path):
+        number = number_at(value.names)
+        return value if number is None else number
+    return tuple(_resolved(part, number_at) for part in value) if type(value) is tuple else value
 
 
 def _of_module(
@@ -145,7 +158,7 @@ def _calls(function: ast.FunctionDef) -> Iterator[Call]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = node.func.value
             if isinstance(owner, ast.Name) and owner.id == "torch" and node.func.attr in ARGUMENTS:
-                arguments = (_path(part, known) or _literal(part) for part in node.args)
+                arguments = (_literal(part, known) for part in node.args)
                 yield Call(node.func.attr, tuple(arguments))
 
 
@@ -159,12 +172,15 @@ def _path(node: ast.expr, known: Mapping[str, Path]) -> Path | None:
     return Path((*known[node.id].names, *reversed(names)))
 
 
-def _literal(node: ast.expr) -> object:
-    """A number, a truth value, text, None, or a tuple of them."""
+def _literal(node: ast.expr, known: Mapping[str, Path] | None = None) -> object:
+    """A number, a truth value, text, None, a path where names are known, or a tuple of them."""
+    path = _path(node, known or {})
+    if path is not None:
+        return path
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.List | ast.Tuple):
-        return tuple(_literal(part) for part in node.elts)
+        return tuple(_literal(part, known) for part in node.elts)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         number = _literal(node.operand)
         return -number if isinstance(number, int | float) else UNKNOWN

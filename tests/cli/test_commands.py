@@ -100,7 +100,7 @@ def test_info_tells_every_declared_package_and_no_others(run):
     names = {re.match(r"[\w.-]+", line)[0] for line in declared}
     assert {"numpy", "ml-dtypes", "typer"} <= names <= set(rows)
     assert {"onnx", "h5py", "gguf", "timm"} <= set(rows)  # what extras bring
-    assert not {"pytest", "ruff", "ray"} & set(rows)
+    assert not {"pytest", "ruff"} & set(rows)
 
 
 def test_info_where_packages_are_missing(run, tmp_path):

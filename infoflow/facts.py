@@ -11,7 +11,8 @@ class Geometry:
 
     Args:
         stride: One number a spatial dimension.
-        padding: Zeros (or what ``padding_mode`` says) at *both* ends, one number a dimension.
+        padding: Zeros (or what ``padding_mode`` says) at *both* ends, one number a dimension;
+            ``()`` where a format pads the two ends differently, or as the input's size asks for.
         dilation: One number a spatial dimension.
         groups: Number of groups.
         transposed: Whether it is a transposed convolution (torch stores (C_in, C_out/groups, …)).

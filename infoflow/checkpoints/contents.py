@@ -58,6 +58,7 @@ class Format:
         memory_mapped: Whether tensors are mapped instead of read.
         sniff: Whether these first bytes (empty for a folder) begin a file of this format.
         open: Reads everything but the tensors. The flag says whether the file's own code may run.
+        extra: The extra of infoflow that it needs, or ``""``.
     """
 
     name: str
@@ -65,3 +66,4 @@ class Format:
     memory_mapped: bool
     sniff: Callable[[bytes, Path], bool]
     open: Callable[[Path, bool], Contents]
+    extra: str = ""

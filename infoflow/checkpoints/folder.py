@@ -25,7 +25,10 @@ _USUAL = (
     "adapter_model.safetensors",
 )
 """The first that is there is read."""
-_ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th", ".tar", ".index.json")
+_ENDINGS = (
+    *(".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th", ".tar", ".index.json"),
+    *(".jit", ".ts", ".pt2", ".onnx", ".h5", ".hdf5", ".keras", ".gguf"),
+)
 _LONGEST_CONFIG = 2**24
 _NETWORK = ("num_attention_heads", "n_head", "head_dim")
 _QUANTISATION = ("quant_method", "bits", "checkpoint_format")

@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 _TAR_MAGIC = slice(257, 262)
 _TORCH_TAR = (b"sys_info\0", b"storages\0", b"tensors\0", b"pickle\0")
-READ = "PyTorch (zip, legacy), safetensors, an index of shards, or a model folder"
+READ = (
+    "PyTorch, TorchScript, torch.export, safetensors, ONNX, Keras, GGUF, an index of shards, or a "
+    "model folder"
+)
 
 
 def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:
@@ -15,11 +18,6 @@ def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:
 
 def _text(*beginnings: bytes) -> Callable[[bytes], bool]:
     return lambda head: head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(beginnings)
-
-
-def _is_onnx(head: bytes) -> bool:
-    # A protocol buffer: field 1 (version of the format), then 2 (producer) or 7 (graph).
-    return head[:1] == b"\x08" and head[1:2] <= b"\x20" and head[2:3] in (b"\x12", b"\x3a", b"B")
 
 
 def _is_tar(head: bytes) -> bool:
@@ -41,8 +39,7 @@ FOREIGN: tuple[tuple[Callable[[bytes], bool], str], ...] = (
         "is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`",
     ),
     (_text(b"<!doctype", b"<html", b"<?xml", b"<head"), "is a web page, not a checkpoint"),
-    (_starts(b"\x89HDF\r\n\x1a\n"), "is an HDF5 file (Keras), which is not read yet"),
-    (_starts(b"GGUF", b"lmgg", b"tjgg"), "is a GGUF file, which is not read yet"),
+    (_starts(b"lmgg", b"tjgg"), "is an old GGML file, which is not read; convert it to GGUF"),
     (_starts(b"\x93NUMPY"), "is a NumPy .npy file, which is not read yet"),
     (lambda head: head[4:8] == b"TFL3", "is a TensorFlow Lite file, which is not read yet"),
     (
@@ -56,7 +53,6 @@ FOREIGN: tuple[tuple[Callable[[bytes], bool], str], ...] = (
         "is compressed; unpack it first",
     ),
     (_is_pickle, "is a Python pickle, but not one that torch.save wrote"),
-    (_is_onnx, "is an ONNX file, which is not read yet"),
     (_text(b"{", b"["), "is a JSON file, not a checkpoint or the index of one"),
 )
 """What it is told by, and the fact; the first that fits is told."""

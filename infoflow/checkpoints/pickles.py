@@ -14,7 +14,7 @@ from mmap import mmap
 from infoflow.checkpoints.faults import ReadError, UnsafeReadError
 from infoflow.checkpoints.pickle_names import NAMES, known, unsafe
 from infoflow.checkpoints.pickle_scan import first_unknown
-from infoflow.checkpoints.rebuilding import Known, StorageReference, check_key
+from infoflow.checkpoints.rebuilding import Known, Record, StorageReference, check_key
 
 _MOST_INSTRUCTIONS = 20_000_000
 _LONGEST_LINE = 1000
@@ -37,11 +37,18 @@ class Machine:
     Args:
         data: The bytes.
         position: Of the first instruction.
+        names: The stand-in for a name that a pickle uses, by module and name.
     """
 
-    def __init__(self, data: bytes | mmap, position: int = 0) -> None:
+    def __init__(
+        self,
+        data: bytes | mmap,
+        position: int = 0,
+        names: Callable[[str, str], Known] = known,
+    ) -> None:
         self.data = data
         self.position = position
+        self.names = names
         self.references: dict[str, StorageReference] = {}
         """The storages that the pickles name, by key."""
         self.stack: list[object] = []
@@ -164,7 +171,7 @@ def _truncated() -> ReadError:
 
 def _global(machine: Machine) -> None:
     module = machine.line()
-    machine.stack.append(known(module, machine.line()))
+    machine.stack.append(machine.names(module, machine.line()))
 
 
 def _call(machine: Machine) -> None:
@@ -185,6 +192,9 @@ def _call(machine: Machine) -> None:
 
 def _build(machine: Machine) -> None:
     state = machine.stack.pop()
+    if isinstance(machine.stack[-1], Record):
+        machine.stack[-1].set_state(state)
+        return
     # Attributes of a state dict (`_metadata`: the versions of its modules) are not needed.
     if not isinstance(machine.stack[-1], OrderedDict) or not isinstance(state, dict):
         raise UnsafeReadError(

@@ -8,12 +8,14 @@ can be mapped where it lies in the file; compressed ones are read.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from infoflow.checkpoints.checkpoint import StoredTensor
 from infoflow.checkpoints.contents import Contents
 from infoflow.checkpoints.dtypes import STORED_ITEMSIZE
 from infoflow.checkpoints.faults import ReadError, UnsafeReadError, quoted
@@ -25,7 +27,6 @@ from infoflow.checkpoints.source import Source
 from infoflow.checkpoints.zip_archive import Archive, archive_of, directory
 
 NAME = "PyTorch zip file"
-_LONGEST_PICKLE = 2**30
 
 
 def sniff(head: bytes, path: Path) -> bool:
@@ -37,28 +38,33 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     """Reads the directory and the pickle; the tensors stay in the file."""
     source = Source(path)
     archive = _archive(source)
-    swapped = _order(archive) != sys.byteorder
-    pickle = archive.members["data.pkl"]
-    if pickle.file_size > _LONGEST_PICKLE:
-        raise ReadError(f"its pickle is longer than {_LONGEST_PICKLE:,} bytes")
+    pickle = archive.pickle("data.pkl")
     try:
-        root = Machine(archive.read(pickle)).run()
+        root = Machine(pickle).run()
     except UnsafeReadError:
         if not trust_pickle:
             raise
         from infoflow.checkpoints import trusted
 
         return trusted.contents(source, NAME)
-    describe = partial(
-        stored, check=partial(_check, archive), read=partial(_read, archive, swapped)
-    )
     return Contents(
-        NAME, root, source.digest, is_tensor=is_tensor, stored=describe, check=source.check
+        NAME,
+        root,
+        source.digest,
+        is_tensor=is_tensor,
+        stored=describing(archive),
+        check=source.check,
     )
+
+
+def describing(archive: Archive) -> Callable[[object], StoredTensor]:
+    """What describes a tensor of a pickle whose storages are the members ``data/KEY``."""
+    swapped = _order(archive) != sys.byteorder
+    return partial(stored, check=partial(_check, archive), read=partial(_read, archive, swapped))
 
 
 def _archive(source: Source) -> Archive:
-    """The archive's members by their names in it.
+    """The archive of a state dict, its members by their names in it.
 
     Raises:
         ReadError: for a damaged archive, and for one that is not a PyTorch state dict.
@@ -66,29 +72,20 @@ def _archive(source: Source) -> Archive:
     every = directory(source)
     names = [member.filename for member in every]
     prefix = next((n.removesuffix("data.pkl") for n in names if _is_pickle(n)), None)
-    _refuse_others(names, prefix)
-    return archive_of(source, every, prefix or "")
+    if prefix is None:
+        raise ReadError(_other(names))
+    return archive_of(source, every, prefix)
 
 
 def _is_pickle(name: str) -> bool:
     return name.endswith("/data.pkl") and name.count("/") == 1
 
 
-def _refuse_others(names: list[str], prefix: str | None) -> None:
-    parts = {part for name in names for part in name.split("/")}
-    if prefix is not None and f"{prefix}constants.pkl" in names:
-        raise ReadError(
-            "is a TorchScript archive, which is not supported yet; save its state_dict()"
-        )
-    if "archive_format" in parts or "serialized_exported_program.json" in parts:
-        raise ReadError("is an exported program (.pt2), which is not supported yet")
-    if prefix is not None:
-        return
+def _other(names: list[str]) -> str:
+    """The fact about an archive without a pickle."""
     if names and all(name.endswith(".npy") for name in names):
-        raise ReadError("is a NumPy .npz file, which is not read yet")
-    if "model.weights.h5" in names:
-        raise ReadError("is a Keras file, which is not read yet")
-    raise ReadError("is a zip archive, but not one that torch.save wrote (it has no data.pkl)")
+        return "is a NumPy .npz file, which is not read yet"
+    return "is a zip archive, but not one that torch.save wrote (it has no data.pkl)"
 
 
 def _order(archive: Archive) -> str:

@@ -47,6 +47,27 @@ class Known:
     dtype: str = ""
 
 
+class Record:
+    """An object of a TorchScript class: its attributes, and nothing that its class does.
+
+    Args:
+        kind: The class by its full name.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.attributes: dict[str, object] = {}
+
+    def set_state(self, state: object) -> None:
+        """Takes the attributes; a state that its class would interpret is kept as it is."""
+        if not isinstance(state, dict):
+            self.attributes = {"state": state}
+        elif all(isinstance(key, str) for key in state):
+            self.attributes = state
+        else:
+            raise ReadError("damaged: the attributes of an object have no names")
+
+
 def _whole(number: object) -> int:
     if type(number) is not int or number < 0:
         raise ReadError("damaged: a shape, stride or offset is not a whole number from 0 up")
@@ -208,3 +229,15 @@ def new_set(members: object = ()) -> set[object]:
     for member in members:
         _check_member(member)
     return set(members)
+
+
+def plain_list(items: object) -> list[object]:
+    """TorchScript's lists of numbers and of tensors."""
+    if not isinstance(items, list):
+        raise ReadError("damaged: a list of something else")
+    return items
+
+
+def untagged(value: object, kind: object) -> object:
+    """TorchScript's containers with the type of what they hold."""
+    return value

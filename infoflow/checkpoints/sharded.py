@@ -13,6 +13,7 @@ from pathlib import Path
 
 from infoflow.checkpoints.checkpoint import StoredTensor
 from infoflow.checkpoints.contents import Contents
+from infoflow.checkpoints.digests import digest_of
 from infoflow.checkpoints.faults import ReadError, listed, quoted
 from infoflow.checkpoints.json_objects import parse_json
 from infoflow.checkpoints.natural import natural
@@ -69,14 +70,6 @@ def open(path: Path, trust_pickle: bool) -> Contents:
         notes=notes,
         check=partial(_check, shards.values()),
     )
-
-
-def digest_of(digests: Iterable[str]) -> str:
-    """SHA-256 of the sorted hexadecimal SHA-256 of all files, each followed by a line feed."""
-    import hashlib
-
-    joined = "".join(f"{digest}\n" for digest in sorted(digests))
-    return hashlib.sha256(joined.encode()).hexdigest()
 
 
 def _check(shards: Iterable[Contents]) -> None:

@@ -4,13 +4,44 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infoflow.checkpoints import pytorch_legacy, pytorch_zip, safetensors
+from infoflow.checkpoints import (
+    exported,
+    gguf,
+    keras,
+    onnx,
+    pytorch_legacy,
+    pytorch_zip,
+    safetensors,
+    torchscript,
+)
 from infoflow.checkpoints.contents import Contents, Format
 from infoflow.checkpoints.faults import ReadError, quoted
 from infoflow.checkpoints.foreign import what_it_is
 from infoflow.checkpoints.source import head
 
 SINGLE_FILES: tuple[Format, ...] = (
+    Format(
+        torchscript.NAME,
+        "torch.jit.save, weights and geometry without running the code (.pt .jit .ts)",
+        True,
+        torchscript.sniff,
+        torchscript.open,
+    ),
+    Format(
+        exported.NAME,
+        "torch.export.save (.pt2)",
+        True,
+        exported.sniff,
+        exported.open,
+    ),
+    Format(
+        keras.ARCHIVE,
+        "models of Keras 3 (.keras)",
+        False,
+        keras.sniff_archive,
+        keras.open_archive,
+        keras.EXTRA,
+    ),
     Format(
         pytorch_zip.NAME,
         "torch.save since PyTorch 1.6 (.pt .pth .bin .ckpt)",
@@ -31,6 +62,30 @@ SINGLE_FILES: tuple[Format, ...] = (
         True,
         safetensors.sniff,
         safetensors.open,
+    ),
+    Format(
+        onnx.NAME,
+        "ONNX models, with data beside them (.onnx)",
+        False,
+        onnx.sniff,
+        onnx.open,
+        onnx.EXTRA,
+    ),
+    Format(
+        keras.NAME,
+        "models and weights of every Keras (.h5 .hdf5 .weights.h5)",
+        False,
+        keras.sniff,
+        keras.open,
+        keras.EXTRA,
+    ),
+    Format(
+        gguf.NAME,
+        "llama.cpp's models; quantised weights need the extra (.gguf)",
+        False,
+        gguf.sniff,
+        gguf.open,
+        gguf.EXTRA,
     ),
 )
 """In the order in which they are tried."""

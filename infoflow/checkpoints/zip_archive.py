@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from infoflow.checkpoints.faults import ReadError, quoted
 from infoflow.checkpoints.source import Source
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _STORED, _DEFLATED, _ENCRYPTED, _UTF8 = 0, 8, 1, 0x800
 _LONGEST_DIRECTORY = 2**26  # about a million members
+_LONGEST_PICKLE = 2**30
 _EXPANDED_AT_EASE = 2**26
 _MOST_EXPANDED = 100
 """Times the file's size, for all members together. Weights hardly compress; a bomb does 1000:1."""
@@ -71,6 +72,19 @@ class Archive:
             raise _overlapping()
         return begin
 
+    def pickle(self, name: str) -> bytes:
+        """The bytes of a pickle, or of another member that is read whole.
+
+        Raises:
+            ReadError: for one that is missing or too long.
+        """
+        member = self.members.get(name)
+        if member is None:
+            raise ReadError(f"damaged: its archive has no {quoted(name)}")
+        if member.file_size > _LONGEST_PICKLE:
+            raise ReadError(f"its {quoted(name)} is longer than {_LONGEST_PICKLE:,} bytes")
+        return self.read(member)
+
     def read(self, member: ZipInfo) -> bytes:
         """The bytes of a member, expanded."""
         self.refuse_unread(member)
@@ -100,14 +114,31 @@ def directory(source: Source) -> list[ZipInfo]:
     Raises:
         ReadError: for a directory that cannot be read, and for a zip bomb.
     """
+    with source.reopened() as file, _Reader(file.fileno(), closefd=False) as reader:
+        return _members(reader, source.size)
+
+
+def nested(archive: Archive, name: str) -> list[ZipInfo]:
+    """The members of an archive that lies uncompressed in another, by their places in the file.
+
+    Raises:
+        ReadError: for one that is compressed, or as ``directory`` does.
+    """
+    member = archive.members[name]
+    if not archive.is_stored(member):
+        raise ReadError(f"has {quoted(name)} compressed, which is not read")
+    begin, data = archive.offset(member), archive.read(member)
+    every = _members(io.BytesIO(data), len(data))
+    for inner in every:
+        inner.header_offset += begin
+    return every
+
+
+def _members(file: BinaryIO, size: int) -> list[ZipInfo]:
     from zipfile import BadZipFile, ZipFile
 
     try:
-        with (
-            source.reopened() as file,
-            _Reader(file.fileno(), closefd=False) as reader,
-            ZipFile(reader) as zipped,
-        ):
+        with ZipFile(file) as zipped:
             every = zipped.infolist()
     except (
         *(BadZipFile, OSError, ValueError, NotImplementedError, struct.error, EOFError),
@@ -115,10 +146,8 @@ def directory(source: Source) -> list[ZipInfo]:
     ):
         raise ReadError("is truncated or damaged: its zip directory cannot be read") from None
     expanded = sum(member.file_size for member in every if member.compress_type != _STORED)
-    if expanded > _EXPANDED_AT_EASE + _MOST_EXPANDED * source.size:
-        raise ReadError(
-            f"is a zip bomb: {source.size:,} bytes that claim to expand to {expanded:,}"
-        )
+    if expanded > _EXPANDED_AT_EASE + _MOST_EXPANDED * size:
+        raise ReadError(f"is a zip bomb: {size:,} bytes that claim to expand to {expanded:,}")
     return every
 
 

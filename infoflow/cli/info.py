@@ -13,7 +13,12 @@ import typer
 
 from infoflow.cli import options
 
-OPTIONAL = {"timm": ("--arch timm:NAME", "pip install 'infoflow[timm]'")}
+OPTIONAL = {
+    "timm": ("--arch timm:NAME", "pip install 'infoflow[timm]'"),
+    "onnx": ("ONNX files", "pip install 'infoflow[onnx]'"),
+    "h5py": ("Keras files", "pip install 'infoflow[keras]'"),
+    "gguf": ("quantised weights of GGUF files", "pip install 'infoflow[gguf]'"),
+}
 PAIR = (
     "torch and torchvision must be of one release and one build. Install both together: "
     "pip install --force-reinstall torch torchvision (for a CPU-only torch, take torchvision "

@@ -17,17 +17,22 @@ def formats(json: options.Json = False, no_color: options.NoColor = False) -> No
     """List every checkpoint format that is read, and what is recognised by itself."""
     from infoflow.architectures import ARCHITECTURES
     from infoflow.checkpoints import FORMATS
+    from infoflow.checkpoints.extras import installed
 
     rows = [
         {
             "name": format.name,
             "summary": format.summary,
             "memory-mapped": "yes" if format.memory_mapped else "no",
+            "extra": f"{format.extra}, {'installed' if installed(format.extra) else 'missing'}"
+            if format.extra
+            else "",
         }
         for format in FORMATS
     ]
-    _show(rows, ["name", "summary", "memory-mapped"], json, no_color)
+    _show(rows, ["name", "summary", "memory-mapped", "extra"], json, no_color)
     if not json:
+        print("\na missing extra: pip install 'infoflow[NAME]'")  # noqa: T201
         print("\nrecognised by names and shapes:")  # noqa: T201
         for rule in ARCHITECTURES:
             print(f"  {rule.name}: {rule.summary} ({len(rule.names())} listed)")  # noqa: T201

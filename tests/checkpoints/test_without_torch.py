@@ -85,4 +85,5 @@ def test_formats_are_named_once_and_described() -> None:
     names = [kind.name for kind in FORMATS]
     assert len(set(names)) == len(names)
     assert all(kind.summary for kind in FORMATS)
-    assert {kind.name for kind in FORMATS if not kind.memory_mapped} == {"PyTorch legacy file"}
+    unmapped = {"PyTorch legacy file", "ONNX", "Keras archive", "Keras HDF5 file", "GGUF"}
+    assert {kind.name for kind in FORMATS if not kind.memory_mapped} == unmapped

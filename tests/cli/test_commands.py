@@ -99,7 +99,8 @@ def test_info_tells_every_declared_package_and_no_others(run):
     declared = [line for line in requires("infoflow") if "extra" not in line]
     names = {re.match(r"[\w.-]+", line)[0] for line in declared}
     assert {"numpy", "ml-dtypes", "typer"} <= names <= set(rows)
-    assert not {"onnx", "h5py", "pytest"} & set(rows)  # no reader of ONNX or Keras yet
+    assert {"onnx", "h5py", "gguf", "timm"} <= set(rows)  # what extras bring
+    assert not {"pytest", "ruff"} & set(rows)
 
 
 def test_info_where_packages_are_missing(run, tmp_path):

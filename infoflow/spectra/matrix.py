@@ -68,7 +68,10 @@ def matrix_log_volume(
     scaled = np.linalg.svd(equilibrated(live), compute_uv=False)
     tolerance = rank_tolerance(live.shape[0], live.shape[1], epsilon, float(scaled[0]))
     rank = min(int(np.sum(scaled > tolerance)), full)
-    logs = _log_pivots(live) if rank == min(live.shape) else _log_values(live)[:rank]
+    if rank == min(live.shape):
+        logs = _log_pivots(live)
+    else:
+        logs = np.log(np.linalg.svd(live, compute_uv=False)[:rank])
     over_rank = float(logs.sum()) + rank * power * math.log(2)
     if rank == full:
         return MatrixVolume(over_rank, over_rank, rank, full, tolerance, None)
@@ -109,14 +112,12 @@ def _log_pivots(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.log(pivots) + np.log(norms))
 
 
-def _log_values(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.log(np.linalg.svd(matrix, compute_uv=False)))
-
-
 def _without_lost_lines(matrix: NDArray[Any], negligible: float) -> NDArray[Any]:
-    if not matrix.size:
-        return matrix
-    rows = np.linalg.norm(matrix, axis=1)
-    matrix = matrix[(rows > 0) & (rows >= negligible * rows.max())]
-    columns = np.linalg.norm(matrix, axis=0)
-    return matrix[:, (columns > 0) & (columns >= negligible * columns.max(initial=0.0))]
+    """The matrix without lines of zeros and negligible ones; what one leaves may lose another."""
+    while matrix.size:
+        rows, columns = (np.linalg.norm(matrix, axis=axis) for axis in (1, 0))
+        kept = [(norms > 0) & (norms >= negligible * norms.max()) for norms in (rows, columns)]
+        if all(lines.all() for lines in kept):
+            break
+        matrix = matrix[np.ix_(*kept)]
+    return matrix

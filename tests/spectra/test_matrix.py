@@ -70,6 +70,17 @@ def test_zero_and_negligible_lines_cost_rank():
     assert nothing.note == "−∞: every weight is exactly zero"
 
 
+def test_a_line_that_loses_its_last_entry_is_lost_too():
+    matrix = np.diag([1e9, 1.0, 1.0])
+    matrix[0, 1] = 1e9
+    matrix[2] = [0, 0, 1e-2]
+    matrix[1] = [0, 1e9, 0]
+    found = matrix_log_volume(matrix, epsilon=SINGLE)
+    assert found.rank == 2
+    exactly = np.array([[1.0, 2, 3], [2, 4, 6], [0, 0, 1]])
+    assert matrix_log_volume(exactly, epsilon=SINGLE).rank == 2
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.one_of(convolutions(), transposed_convolutions()))
 def test_layers_are_their_dense_matrices(drawn):

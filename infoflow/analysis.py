@@ -19,6 +19,8 @@ from infoflow.findings import find
 from infoflow.layers import Layer, Plan, PlannedLayer, plan
 from infoflow.measures import choose
 from infoflow.measures.weights.subject import Subject
+from infoflow.reference.placing import placed, silent_kinds
+from infoflow.reference.places import choose as choose_reference
 from infoflow.report import Coverage, Measurement, Report, Series, Status, TensorRecord
 from infoflow.selection import select
 from infoflow.threads import threads_for
@@ -74,6 +76,7 @@ def analyze(
     fast: bool = False,
     seed: int = 0,
     complete: bool = True,
+    reference: str = "default",
     progress: Progress | None = None,
 ) -> Report:
     """Report where a trained network keeps entropy and where it loses it, layer by layer.
@@ -92,6 +95,8 @@ def analyze(
         seed: Of the random frequencies and draws.
         complete: Whether to add what only a written report shows: the file's SHA-256 and the
             series behind its pictures.
+        reference: Healthy networks to place the layers among: ``default``, ``shipped``, ``none``
+            or a table's file (see `infoflow.reference.places.choose`).
         progress: Called before each layer.
 
     Returns:
@@ -101,6 +106,7 @@ def analyze(
         InfoflowError: The request or the file cannot be served; one sentence says why.
     """
     chosen = choose(measures)
+    healthy = choose_reference(reference)
     patterns = [layers] if isinstance(layers, str) else list(layers)
     input_size = (input_size, input_size) if isinstance(input_size, int) else input_size
     opened = open_network(
@@ -116,6 +122,7 @@ def analyze(
         found, pictures = _measured(planned, chosen, device, fast, seed, complete)
         rows += found
         series += pictures
+    summaries = tuple(planned.summary for planned in selected)
     known = opened.architecture
     settings = {
         "measures": measures if isinstance(measures, str) else ",".join(measures),
@@ -128,14 +135,15 @@ def analyze(
         "device": device,
         "fast": "yes: tolerances ten times coarser" if fast else "no",
         "seed": str(seed),
+        "reference": "; ".join([healthy.sentence, *silent_kinds(summaries, healthy.table)]),
     }
     report = Report(
         source=opened.checkpoint.path,
         format=opened.checkpoint.format,
         digest=opened.checkpoint.digest() if complete else "",
         architecture=opened.architecture.title if opened.architecture else "",
-        layers=tuple(planned.summary for planned in selected),
-        measurements=tuple(rows),
+        layers=summaries,
+        measurements=tuple(placed(summaries, rows, healthy.table)),
         series=tuple(series),
         findings=(),
         coverage=Coverage(tuple(_selected_records(opened.plan, selected))),

@@ -31,3 +31,7 @@ class MissingDependencyError(InfoflowError):
 
 class ReportError(InfoflowError):
     """A report file cannot be read back."""
+
+
+class ReferenceTableError(InfoflowError):
+    """A table of healthy networks cannot be read, made or changed."""

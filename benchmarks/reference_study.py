@@ -1,6 +1,6 @@
 """Is the table of healthy networks of use? Measured, with the table's own networks.
 
-    python benchmarks/reference_study.py --root wheels --root sample_models --root ../shared/data/weights
+    python benchmarks/reference_study.py --root wheels --root sample_models --root WEIGHTS
 
 1. Leave one network out, and leave one family out: how often healthy layers lie outside 1 to 99 %
    of the rest, and beyond all of it by so many interquartile ranges.

@@ -19,8 +19,8 @@ from infoflow.findings import find
 from infoflow.layers import Layer, Plan, PlannedLayer, plan
 from infoflow.measures import choose
 from infoflow.measures.weights.subject import Subject
-from infoflow.reference.placing import placed, silent_kinds
 from infoflow.reference.places import choose as choose_reference
+from infoflow.reference.placing import placed, silent_kinds
 from infoflow.report import Coverage, Measurement, Report, Series, Status, TensorRecord
 from infoflow.selection import select
 from infoflow.threads import threads_for

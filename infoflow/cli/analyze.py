@@ -37,6 +37,7 @@ def analyze(
         bool, typer.Option("--fast", help="Coarser tolerances; the report says so.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of random frequencies and draws.")] = 0,
+    reference: options.Reference = "default",
     json: Annotated[
         str | None, typer.Option("--json", help="Write JSON (- for standard output).")
     ] = None,
@@ -86,6 +87,7 @@ def analyze(
                 fast=fast,
                 seed=seed,
                 complete=outputs.any,
+                reference=reference,
                 progress=progress,
             )
         report = replace(report, settings={**report.settings, "command": _command()})

@@ -51,6 +51,14 @@ TrustPickle = Annotated[
     bool,
     typer.Option("--trust-pickle", help="Let a pickled file run its code; only if you trust it."),
 ]
+Reference = Annotated[
+    str,
+    typer.Option(
+        help="Healthy networks to place layers among: default (shipped and your own), shipped, "
+        "none, or a table's file (`infoflow reference`).",
+        metavar="TABLE",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
 Source = Annotated[

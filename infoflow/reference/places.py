@@ -40,7 +40,9 @@ def user_file() -> Path:
     if named := os.environ.get("INFOFLOW_REFERENCE"):
         return Path(named)
     data = Path(os.environ.get("XDG_DATA_HOME", ""))
-    return (data if data.is_absolute() else Path.home() / ".local/share") / "infoflow/reference.json"
+    return (
+        data if data.is_absolute() else Path.home() / ".local/share"
+    ) / "infoflow/reference.json"
 
 
 def shipped() -> Table:

@@ -19,10 +19,7 @@ from infoflow.reference.table import (
     Table,
     rounded,
 )
-from infoflow.report import LayerSummary, Measurement
-
-PERCENTILE = "healthy-percentile"
-EXCESS = "healthy-excess"
+from infoflow.report import HEALTHY_EXCESS, HEALTHY_PERCENTILE, LayerSummary, Measurement
 
 _PLAIN = {"value", "mean"}
 _HOW = (
@@ -88,7 +85,7 @@ def _rows(
     yield Measurement(
         layer,
         measure,
-        PERCENTILE + suffix,
+        HEALTHY_PERCENTILE + suffix,
         healthy.percentile(value),
         "percent",
         method=f"{_HOW}; among {among}; compared: {quantity.shown(value)} {quantity.unit}, healthy "
@@ -99,7 +96,7 @@ def _rows(
         yield Measurement(
             layer,
             measure,
-            EXCESS + suffix,
+            HEALTHY_EXCESS + suffix,
             healthy.excess(value),
             "interquartile ranges",
             method="distance beyond the last healthy layer over the healthy layers' interquartile "

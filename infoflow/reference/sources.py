@@ -82,7 +82,9 @@ def found(source: Source, roots: Sequence[Path]) -> Iterator[Path]:
     with TemporaryDirectory(prefix="infoflow-reference-") as folder:
         path = _unpacked(source, roots, Path(folder)) if source.package else _plain(source, roots)
         if digest_of(path) != source.sha256:
-            raise ReferenceTableError(f"{source.name}: {path.name} has another SHA-256 than listed.")
+            raise ReferenceTableError(
+                f"{source.name}: {path.name} has another SHA-256 than listed."
+            )
         yield path
 
 

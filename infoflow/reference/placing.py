@@ -71,8 +71,12 @@ def _placings(rows: Rows, table: Table) -> Iterator[Measurement]:
     for quantity in QUANTITIES if kind else ():
         value, measure = quantity.compute(rows), quantity.measure(rows)
         healthy = table.distribution(kind, quantity.name)
-        if value is not None and measure and healthy is not None and healthy.speaks:
+        if not measure or healthy is None or not healthy.speaks:
+            continue
+        if value is not None:
             yield from _rows(rows.layer.name, measure, quantity, value, kind, healthy)
+        elif rows.rows[measure, quantity.statistic].is_minus_infinity:
+            yield _lost(rows.layer.name, measure, quantity, kind, healthy)
 
 
 def _rows(
@@ -80,7 +84,7 @@ def _rows(
 ) -> Iterator[Measurement]:
     low, high = (quantity.shown(healthy.quantile(percent)) for percent in (5, 95))
     among = f"{healthy.layers} {kind} of {healthy.networks} trained networks"
-    suffix = "" if quantity.statistic in _PLAIN else f".{quantity.statistic}"
+    suffix = _suffix(quantity)
     note = beyond(quantity, value, healthy, among)
     yield Measurement(
         layer,
@@ -103,6 +107,26 @@ def _rows(
             "range",
             note=note,
         )
+
+
+def _lost(
+    layer: str, measure: str, quantity: Quantity, kind: str, healthy: Distribution
+) -> Measurement:
+    """The placing of −∞: below all, and at no distance that could be measured."""
+    among = f"{healthy.layers} {kind} of {healthy.networks} trained networks"
+    return Measurement(
+        layer,
+        measure,
+        HEALTHY_PERCENTILE + _suffix(quantity),
+        0.0,
+        "percent",
+        method=f"{_HOW}; among {among}",
+        note=f"−∞ is below all {among}",
+    )
+
+
+def _suffix(quantity: Quantity) -> str:
+    return "" if quantity.statistic in _PLAIN else f".{quantity.statistic}"
 
 
 def beyond(quantity: Quantity, value: float, healthy: Distribution, among: str) -> str:

@@ -29,19 +29,21 @@ class Placed:
         rows = (facts.row(measure, HEALTHY_PERCENTILE + self.suffix) for measure in self.measures)
         return next((row for row in rows if row), None)
 
-    @property
-    def words(self) -> str:
-        """The heading on one line."""
-        words = self.heading.replace("-\n", "-")
-        return words.replace("\n", " or " if words.count("|") > 2 else " ")
+    def words(self, row: Measurement) -> str:
+        """The heading on one line: of two figures in one column, the row's."""
+        if self.measures == _SURROGATES:
+            return self.heading.split("\n")[self.measures.index(row.measure)]
+        return self.heading.replace("-\n", "-").replace("\n", " ")
 
+
+_SURROGATES = ("entropy-change.c11", "entropy-change.logdet")
 
 PLACED = (
     Placed("log-\nvolume", ("log-volume.density", "log-volume")),
     Placed("effective\nrank", ("effective-rank",)),
     Placed("stable\nrank", ("stable-rank",)),
-    Placed("log|c₁₁|\nlog|det|", ("entropy-change.c11", "entropy-change.logdet")),
-    Placed("spread\nlog|c₁₁|", ("entropy-change.c11",), ".standard-deviation"),
+    Placed("log|c₁₁|\nlog|det|", _SURROGATES),
+    Placed("spread\nof c₁₁", ("entropy-change.c11",), ".standard-deviation"),
     Placed("S₁", ("spectral-entropy.von-neumann",)),
     Placed("S₂", ("spectral-entropy.renyi",)),
     Placed("linear\ngain", ("signal-gain",)),

@@ -59,7 +59,11 @@ def ruin() -> Report:
 
 def test_the_ruin_has_nearly_every_fault() -> None:
     fired = {finding.rule for finding in ruin().findings}
-    assert {rule.name for rule in RULES} - fired == {"volume-collapse", "ill-conditioned-layers"}
+    assert {rule.name for rule in RULES} - fired == {
+        "volume-collapse",
+        "ill-conditioned-layers",
+        "unlike-healthy-layers",
+    }
 
 
 def test_most_serious_first_then_depth() -> None:
@@ -128,7 +132,7 @@ def test_no_rule_fails_whatever_the_numbers(numbers: list[float | None], float64
     made = []
     for layer in summaries:
         for name in sorted(names):
-            for statistic in ("value", "count", "share", "full", "dead-inputs"):
+            for statistic in ("value", "count", "share", "full", "dead-inputs", "healthy-excess"):
                 number = numbers[crc32(f"{layer.name} {name} {statistic}".encode()) % len(numbers)]
                 counted = name in {"rank", "zeros", "non-finite"} or name.startswith("filters.")
                 if number is not None and counted:

@@ -125,9 +125,9 @@ def _healthy(facts: Facts) -> Cell:
     found = placings(facts)
     if not found:
         return EMPTY
-    hint = ", ".join(f"{one.words} {percentile_text(value)}" for one, _, value in found)
+    hint = ", ".join(f"{one.words(row)} {percentile_text(value)}" for one, row, value in found)
     lowest = min(value for _, _, value in found)
-    return Cell(span_text(facts), hint, f"{lowest:.6g}", "lost" if is_beyond(facts) else "")
+    return Cell(span_text(facts), hint, f"{lowest:.6g}", "far" if is_beyond(facts) else "")
 
 
 COLUMNS = (

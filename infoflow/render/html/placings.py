@@ -34,15 +34,17 @@ def placing_chart(facts: Facts) -> Chart | None:
     drawing = tag(
         "svg", join(parts), viewBox=f"0 0 {WIDTH} {height}", role="img", aria_label=caption
     )
-    table = tuple((one.words, percentile_text(value)) for one, _, value in found)
+    table = tuple((one.words(row), percentile_text(value)) for one, row, value in found)
     return Chart(caption, drawing, ("figure", "percentile"), table, _among(found))
 
 
 def _strip(one: Placed, row: Measurement, value: float, middle: float) -> list[Markup]:
     compared = next((c for c in row.method.split("; ") if c.startswith("compared")), "")
-    hint = tooltip(filter(None, [f"{one.words}: {percentile_text(value)} %", row.note or compared]))
+    hint = tooltip(
+        filter(None, [f"{one.words(row)}: {percentile_text(value)} %", row.note or compared])
+    )
     return [
-        tag("text", one.words, class_="tick", x=_X.start - 10, y=middle + 4),
+        tag("text", one.words(row), class_="tick", x=_X.start - 10, y=middle + 4),
         tag("line", class_="zero", x1=_X.start, x2=_X.stop, y1=middle, y2=middle),
         tag("circle", hint, class_="ring beyond" if value in {0.0, 100.0} else "pt",
             cx=_X(value), cy=middle, r=4.4),

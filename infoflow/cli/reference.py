@@ -26,6 +26,9 @@ Which = Annotated[
     typer.Argument(help="default (shipped and your own), shipped, or a table's file."),
 ]
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
+NARROW = (5, 50, 95)
+WIDE = 88
+"""Columns of a terminal from which on all quantiles fit."""
 
 
 @app.command("show")
@@ -47,8 +50,8 @@ def show(
     for kind, layers, networks, speaks in _kinds(reference.table):
         silent = "" if speaks else "; too few to say, nothing is placed among them"
         console.print(f"\n{kind}: {layers} layers of {networks} networks{silent}", style="bold")
-        console.print(_quantiles(reference.table, kind))
-    console.print()
+        console.print(_quantiles(reference.table, kind, console.width))
+    console.print(f"\n{_units()}\n", style="dim")
     console.print(_networks(reference.table))
 
 
@@ -158,21 +161,28 @@ def _kinds(table: Table) -> list[tuple[str, int, int, bool]]:
     return [one for one in counted if one[1]]
 
 
-def _quantiles(table: Table, kind: str) -> Printed:
+def _units() -> str:
+    from infoflow.reference.quantities import QUANTITIES
+
+    return "; ".join(f"{quantity.words}: {quantity.unit}" for quantity in QUANTITIES)
+
+
+def _quantiles(table: Table, kind: str, width: int) -> Printed:
     from rich import box
     from rich.table import Table as Grid
 
     from infoflow.reference.quantities import QUANTITIES
 
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    grid.add_column("quantity", overflow="fold")
-    for percent in QUANTILES:
+    grid.add_column("quantity", no_wrap=True)
+    shown = QUANTILES if width >= WIDE else NARROW
+    for percent in shown:
         grid.add_column(f"{percent} %", justify="right", no_wrap=True)
     for quantity in QUANTITIES:
         healthy = table.distribution(kind, quantity.name)
         if healthy is not None:
-            numbers = [quantity.shown(healthy.quantile(percent)) for percent in QUANTILES]
-            grid.add_row(f"{quantity.words}, {quantity.unit}", *numbers)
+            numbers = [quantity.shown(healthy.quantile(percent)) for percent in shown]
+            grid.add_row(quantity.words, *numbers)
     return grid
 
 

@@ -75,8 +75,12 @@ class Quantity:
         return f"{'logarithm of a share ' if self.ratio else ''}{self.unit}, version {self.version}"
 
     def shown(self, value: float) -> str:
-        """A value in three digits, without its unit, with the minus sign that print uses."""
-        return f"{math.exp(value) if self.ratio else value:.3g}".replace("-", "−")
+        """A value in three digits and three decimals at most, with print's minus sign, no unit."""
+        number = math.exp(value) if self.ratio else value
+        text = f"{number:.3g}" if abs(number) >= 0.1 or not number else f"{number:.3f}"
+        if number and not float(text):
+            text = f"{number:.0e}"
+        return text.replace("-", "−")
 
     def measure(self, rows: Rows) -> str:
         """The measure that a layer has of those the quantity stands beside, ``""`` for none."""

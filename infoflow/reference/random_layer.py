@@ -2,8 +2,9 @@
 
 Of independent Gaussian weights the singular values of a k × n matrix (k ≤ n), over √n, follow
 Marchenko and Pastur's law of ratio k/n. A convolution's symbol is such a matrix at each frequency.
-The laws are asymptotic: from k = 8 on they hold within a few per cent. Where a stride shares the taps unevenly among the phases
-(3 × 3 at stride 2), columns differ in size and the entropies lie up to 0.12 bits lower.
+The laws are asymptotic: from k = 8 on they hold within a few per cent. Where a stride shares the
+taps unevenly among the phases (3 × 3 at stride 2), columns differ in size and the entropies lie
+up to 0.12 bits lower.
 """
 
 from __future__ import annotations

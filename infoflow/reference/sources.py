@@ -32,7 +32,7 @@ class Source:
     @property
     def wheel(self) -> str:
         """Pattern of the wheel's file name: any spelling and platform, this version."""
-        return f"{self.package.replace('-', '[-_.]')}-{self.version}-*.whl"
+        return f"{self.package.lower().replace('-', '[-_.]')}-{self.version}-*.whl"
 
 
 def read_list(path: Path) -> list[Source]:

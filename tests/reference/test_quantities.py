@@ -52,7 +52,7 @@ def test_a_random_layer_of_any_shape_has_the_same_figures(shape):
     if "corner" in draws[0]:
         assert np.mean([one["corner"] for one in draws]) == pytest.approx(-0.635, abs=0.08)
         spread = np.mean([one["corner-spread"] for one in draws])
-        assert spread == pytest.approx(math.pi / math.sqrt(8), abs=0.08)
+        assert spread == pytest.approx(math.pi / math.sqrt(8), abs=0.15)
 
 
 def test_scale_is_seen_by_the_gain_alone():

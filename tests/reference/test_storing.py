@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def change_network(**changes):
         (change_network(values={"dense layers": {"gain": [True]}}), "no number"),
         (change_network(values={"dense layers": {"gain": list(range(99))}}), "more values"),
         (to_json(gaussians()).replace("[-", "[NaN, -", 1), "not JSON"),
-        (to_json(gaussians()).replace("[-", "[-1e999, -", 1), "no number"),
+        (re.sub(r"\[-[\d.]+", "[-1e999", to_json(gaussians()), count=1), "no number"),
     ],
 )
 def test_what_is_no_such_table_is_refused(text, words):

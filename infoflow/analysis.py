@@ -16,6 +16,8 @@ from infoflow.layers import Plan, PlannedLayer
 from infoflow.measures import choose
 from infoflow.measuring import Measurer, Request
 from infoflow.network import Opened, size_text
+from infoflow.reference.places import choose as choose_reference
+from infoflow.reference.placing import placed, silent_kinds
 from infoflow.report import Coverage, Report, Status, TensorRecord
 from infoflow.sharing import Progress, measure_all
 
@@ -39,6 +41,7 @@ def analyze(
     workers: int = 1,
     engine: str = "processes",
     resume: str | PathLike[str] | None = None,
+    reference: str = "default",
     progress: Progress | None = None,
 ) -> Report:
     """Report where a trained network keeps entropy and where it loses it, layer by layer.
@@ -63,6 +66,8 @@ def analyze(
         engine: ``processes`` of this machine, or ``ray`` for a cluster (see `infoflow.engines`).
         resume: A file that keeps the layers that are done; an analysis that was interrupted goes
             on from them. It is left there.
+        reference: Healthy networks to place the layers among: ``default``, ``shipped``, ``none``
+            or a table's file (see `infoflow.reference.places.choose`).
         progress: Called at the start and after each layer.
 
     Returns:
@@ -71,6 +76,7 @@ def analyze(
     Raises:
         InfoflowError: The request or the file cannot be served; one sentence says why.
     """
+    healthy = choose_reference(reference)
     patterns = (layers,) if isinstance(layers, str) else tuple(layers)
     input_size = (input_size, input_size) if isinstance(input_size, int) else input_size
     measurer = Measurer(
@@ -96,6 +102,8 @@ def analyze(
         resume=Path(resume) if resume is not None else None,
         progress=progress,
     )
+    summaries = tuple(planned.summary for planned in selected)
+    rows = [row for one in found for row in one.rows]
     known = opened.architecture
     settings = {
         "measures": measures if isinstance(measures, str) else ",".join(measures),
@@ -108,14 +116,15 @@ def analyze(
         "device": device,
         "fast": "yes: tolerances ten times coarser" if fast else "no",
         "seed": str(seed),
+        "reference": "; ".join([healthy.sentence, *silent_kinds(summaries, healthy.table)]),
     }
     report = Report(
         source=opened.checkpoint.path,
         format=opened.checkpoint.format,
         digest=opened.checkpoint.digest() if complete else "",
         architecture=opened.architecture.title if opened.architecture else "",
-        layers=tuple(planned.summary for planned in selected),
-        measurements=tuple(row for one in found for row in one.rows),
+        layers=summaries,
+        measurements=tuple(placed(summaries, rows, healthy.table)),
         series=tuple(series for one in found for series in one.series),
         findings=(),
         coverage=Coverage(tuple(_selected_records(opened.plan, selected))),

@@ -43,3 +43,7 @@ class CheckError(InfoflowError):
 
 class ComparisonError(InfoflowError):
     """Files cannot be compared: they have no layer in common, or there is only one."""
+
+
+class ReferenceTableError(InfoflowError):
+    """A table of healthy networks cannot be read, made or changed."""

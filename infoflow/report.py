@@ -15,6 +15,10 @@ from functools import cached_property
 
 SCHEMA_VERSION = 1
 MINUS_INFINITY = "−∞"
+HEALTHY_PERCENTILE = "healthy-percentile"
+"""Statistic of a measure: where the layer lies among healthy trained ones, in per cent."""
+HEALTHY_EXCESS = "healthy-excess"
+"""Statistic of a measure: how far the layer lies beyond every healthy one, where it does."""
 
 
 @dataclass(frozen=True, slots=True)

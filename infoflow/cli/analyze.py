@@ -57,6 +57,7 @@ def analyze(
             "from it. Removed at the end."
         ),
     ] = None,
+    reference: options.Reference = "default",
     json: options.JsonFile = None,
     csv: options.CsvFile = None,
     markdown: options.MarkdownFile = None,
@@ -100,6 +101,7 @@ def analyze(
                 workers=workers,
                 engine=engine.value,
                 resume=resume,
+                reference=reference,
                 progress=progress,
             )
         report = replace(report, settings={**report.settings, "command": options.command()})

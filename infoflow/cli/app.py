@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from infoflow.cli import analyze, check, diff, extract, info, layers, lists, schema, selftest
+from infoflow.cli import (
+    analyze,
+    check,
+    diff,
+    extract,
+    info,
+    layers,
+    lists,
+    reference,
+    schema,
+    selftest,
+)
 
 app = typer.Typer(
     name="infoflow",
@@ -46,3 +57,4 @@ app.command("formats")(lists.formats)
 app.command("info")(info.info)
 app.command("selftest")(selftest.selftest)
 app.command("schema")(schema.schema)
+app.add_typer(reference.app, name="reference")

@@ -78,6 +78,14 @@ OutFolder = Annotated[
 ]
 Fast = Annotated[bool, typer.Option("--fast", help="Coarser tolerances; the report says so.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of random frequencies and draws.")]
+Reference = Annotated[
+    str,
+    typer.Option(
+        help="Healthy networks to place layers among: default (shipped and your own), shipped, "
+        "none, or a table's file (`infoflow reference`).",
+        metavar="TABLE",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
 Source = Annotated[

@@ -21,6 +21,7 @@ from infoflow.findings.outlier_filters import OUTLIER_FILTERS
 from infoflow.findings.rank_deficient import RANK_DEFICIENT
 from infoflow.findings.rule import Rule
 from infoflow.findings.signal_collapse import SIGNAL_COLLAPSE
+from infoflow.findings.unlike_healthy import UNLIKE_HEALTHY
 from infoflow.findings.volume_collapse import VOLUME_COLLAPSE
 from infoflow.findings.zero_scales import ZERO_SCALES
 from infoflow.report import Finding, Report, Severity
@@ -43,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     ZERO_SCALES,
     IDLE_TOKENS,
     IDLE_UPDATES,
+    UNLIKE_HEALTHY,
     FAR_FROM_RANDOM,
     ASSUMED_GEOMETRY,
 )

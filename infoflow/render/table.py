@@ -105,14 +105,19 @@ def rows(report: Report, *, unfold: bool, norms: bool) -> tuple[list[Column], li
     """
     every, _ = gather(report)
     shown = columns(every) + _asked(report)
+    return shown, [_row(shown, group) for group in groups(every, unfold=unfold, norms=norms)]
+
+
+def groups(every: Sequence[Facts], *, unfold: bool, norms: bool) -> list[list[Facts]]:
+    """The layers of each line: in a long network those of one name but for indices, and shape."""
     layers = [facts for facts in every if norms or facts.layer.kind != "normalisation"] or every
-    groups: dict[tuple[str, tuple[int, ...]], list[Facts]] = {}
+    found: dict[tuple[str, tuple[int, ...]], list[Facts]] = {}
     folding = len(layers) > FOLD_FROM and not unfold
     for facts in layers:
         name = facts.layer.name
         pattern = _INDEX.sub("*", name) if folding else name
-        groups.setdefault((pattern, facts.layer.shape), []).append(facts)
-    return shown, [_row(shown, group) for group in groups.values()]
+        found.setdefault((pattern, facts.layer.shape), []).append(facts)
+    return list(found.values())
 
 
 def cell_text(group: Sequence[Facts], column: Column) -> str:
@@ -145,11 +150,16 @@ def _common(names: Sequence[str]) -> str:
     return "".join(same[0] if len(set(same)) == 1 else "*" for same in zip(*parts, strict=True))
 
 
+def line_name(group: Sequence[Facts]) -> str:
+    """What a line calls its layers."""
+    names = [facts.layer.name for facts in group]
+    return printable(names[0] if len(names) == 1 else f"{_common(names)} ({len(names)})")
+
+
 def _row(shown: Sequence[Column], group: Sequence[Facts]) -> Row:
     names = tuple(facts.layer.name for facts in group)
-    name = names[0] if len(names) == 1 else f"{_common(names)} ({len(names)})"
     return Row(
-        name=printable(name),
+        name=line_name(group),
         shape=shape_text(group[0].layer.shape),
         cells=tuple(cell_text(group, column) for column in shown),
         rank=rank_text(group),

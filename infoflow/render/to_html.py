@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from infoflow.render.healthy import placings
 from infoflow.render.html import around, colours, columns, glossary, pages, profile, strip
 from infoflow.render.html.words import title
 from infoflow.render.text import base_name, printable
@@ -82,6 +83,7 @@ def to_html(
             script=code,
             script_digest=digest,
             far=strip.far_limit(report),
+            healthy=report.settings.get("reference", "") if any(map(placings, layers)) else "",
             created=day(report.created),
         )
     )  # fmt: skip

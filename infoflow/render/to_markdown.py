@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from infoflow.render import table
+from infoflow.render import healthy, table
 from infoflow.render.text import (
     and_more,
     base_name,
@@ -114,12 +114,14 @@ def _layers(report: Report) -> Iterator[str]:
         return
     yield "### Layers"
     yield ""
-    yield table_line(["layer", "shape", *map(escaped, _COLUMNS), "rank"])
-    yield table_line([":---", ":---", *["---:"] * (len(_COLUMNS) + 1)])
+    placed = ["healthy, %"] if any(map(healthy.placings, layers)) else []
+    yield table_line(["layer", "shape", *map(escaped, _COLUMNS), "rank", *placed])
+    yield table_line([":---", ":---", *["---:"] * (len(_COLUMNS) + 1 + len(placed))])
     for facts in layers:
         name, shape = name_cell(facts.layer.name), shape_text(facts.layer.shape)
         numbers = [table.cell_text([facts], column) for column in _COLUMNS.values()]
-        yield table_line([name, shape, *numbers, table.rank_text([facts])])
+        span = [escaped(healthy.span_text(facts))] if placed else []
+        yield table_line([name, shape, *numbers, table.rank_text([facts]), *span])
     yield ""
     yield escaped(
         "Nats. Of a slice: log|c₁₁|, its mean over the layer's filter slices, and its distance "
@@ -127,6 +129,9 @@ def _layers(report: Report) -> Iterator[str]:
         "block c₁₁ (of dense layers log|det W_sq|) and log-volume. −∞: an exact zero or a lost "
         "rank."
     )
+    if placed:
+        yield ""
+        yield escaped(f"Healthy: from the lowest to the highest of its {healthy.READING}.")
     norms = len(report.layers) - len(layers)
     if norms:
         yield ""

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from infoflow.render import healthy
 from infoflow.render import table as layer_table
 from infoflow.render.text import (
     and_more,
@@ -24,6 +25,7 @@ from infoflow.render.text import (
     shape_text,
     shortened,
 )
+from infoflow.render.view import gather
 from infoflow.report import Finding, LayerSummary, Report, Severity, Status, TensorRecord
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ def _parts(
     parts.append("")
     parts += [_layers(report, width, verbose, unfold)]
     parts += [wrapped(line, width, " ", "dim") for line in _legend(report, verbose, unfold)]
+    if verbose:
+        parts += _healthy(report, width, unfold)
     parts += ["", wrapped(summary, width, " ", "bold")]
     parts += [_finding(finding, width) for finding in report.findings]
     parts += ["", wrapped("; ".join(coverage_sentences(report)), width, " ", "dim")]
@@ -162,6 +166,38 @@ def _fitting(
         kept.remove(max(kept[1:], key=lambda column: column.rank))
 
 
+def _healthy(report: Report, width: int, unfold: bool) -> list[RenderableType]:
+    """The percentiles of each placed layer, and how to read them; nothing where none is placed."""
+    every, _ = gather(report)
+    found = [facts for facts in every if healthy.placings(facts)]
+    shown = [one for one in healthy.PLACED if any(one.row(facts) for facts in found)]
+    if not shown:
+        return []
+    groups = layer_table.groups(found, unfold=unfold, norms=False)
+    names = [layer_table.line_name(group) for group in groups]
+    longest = max(map(cell_len, names))
+    while (room := _room(shown, width)) < min(longest, _NAME_WIDTH) and len(shown) > 1:
+        shown = shown[:-1]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("among\nhealthy, %", no_wrap=True, vertical="bottom")
+    for one in shown:
+        table.add_column(one.heading, justify="right", no_wrap=True, vertical="bottom")
+    for name, group in zip(names, groups, strict=True):
+        cells = [Text(shortened(name, room))]
+        for one in shown:
+            text = healthy.group_text(group, one)
+            cells.append(Text(text, style="yellow" if text in {"0", "100"} else ""))
+        table.add_row(*cells)
+    said = f"{healthy.READING}; {report.settings.get('reference', '')}".rstrip("; ")
+    return ["", table, wrapped(said, width, " ", "dim")]
+
+
+def _room(shown: Sequence[healthy.Placed], width: int) -> int:
+    """Width that is left for names beside these columns."""
+    headings = [max(map(cell_len, one.heading.split("\n"))) for one in shown]
+    return width - sum(max(heading, 3) + 2 for heading in headings) - 2
+
+
 def _styles(report: Report) -> dict[str, str]:
     """Colour of each layer that has a finding to act on."""
     return {
@@ -204,6 +240,8 @@ def _legend(report: Report, verbose: bool, unfold: bool) -> list[str]:
         ]
         spread = f": {number(min(changes), 1)} to {number(max(changes), 1)}" if changes else ""
         lines.append(f"{counted(norms, 'normalisation layer')}{spread} (--verbose lists them)")
+    if said := healthy.sentence(gather(report)[0]):
+        lines.append(said if verbose else f"{said} (--verbose says where)")
     assumed = {layer.geometry for layer in layers if layer.geometry.startswith("assumed")}
     lines += [
         f"geometry is not in the file: {words} (--arch gives it)" for words in sorted(assumed)

@@ -15,6 +15,8 @@ from infoflow.layers import Layer, Normalisation
 from infoflow.measures import choose
 from infoflow.measures.weights.subject import Subject
 from infoflow.measures.weights.zeros import count_non_finite
+from infoflow.reference.places import shipped
+from infoflow.reference.placing import placed
 from infoflow.report import (
     Coverage,
     LayerSummary,
@@ -116,16 +118,16 @@ def report_of(
     measures: str = "default",
     others: Sequence[TensorRecord] = (),
 ) -> Report:
-    """What an analysis of these layers yields, findings included."""
+    """What an analysis of these layers yields, placed among the shipped table, with findings."""
+    summaries = tuple(summarise(layer) for layer in layers)
+    rows = (row for row in measured(layers, measures) if isinstance(row, Measurement))
     report = Report(
         source="numbers.pt",
         format="in memory",
         digest="",
         architecture="",
-        layers=tuple(summarise(layer) for layer in layers),
-        measurements=tuple(
-            row for row in measured(layers, measures) if isinstance(row, Measurement)
-        ),
+        layers=summaries,
+        measurements=tuple(placed(summaries, rows, shipped())),
         series=(),
         findings=(),
         coverage=Coverage((*(record(layer) for layer in layers), *others)),

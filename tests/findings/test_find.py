@@ -130,7 +130,7 @@ def test_no_rule_fails_whatever_the_numbers(numbers: list[float | None], float64
     made = []
     for layer in summaries:
         for name in sorted(names):
-            for statistic in ("value", "count", "share", "full", "dead-inputs"):
+            for statistic in ("value", "count", "share", "full", "dead-inputs", "healthy-excess"):
                 number = numbers[crc32(f"{layer.name} {name} {statistic}".encode()) % len(numbers)]
                 counted = name in {"rank", "zeros", "non-finite"} or name.startswith("filters.")
                 if number is not None and counted:

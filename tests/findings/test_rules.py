@@ -55,6 +55,13 @@ def copied_row(weight: np.ndarray) -> None:
     weight[7] = -0.5 * weight[2]
 
 
+def collapsed(weight: np.ndarray) -> None:
+    """A tenth of the directions, and one per cent of noise, so that the rank stays full."""
+    noise = 0.01 * np.std(weight) * np.random.default_rng(1).standard_normal(weight.shape)
+    left, values, right = np.linalg.svd(weight)
+    weight[:] = (left[:, :6] * values[:6]) @ right[:6] + noise
+
+
 def mixed_row(weight: np.ndarray) -> None:
     weight[6] = weight[1] - 0.25 * weight[4]
 
@@ -197,6 +204,12 @@ CASES = [
         Severity.NOTE,
         network([conv(draw(8, 8, 3, 3), source=ASSUMED)]),
         network([conv(draw(8, 8, 3, 3))]),
+    ),
+    Case(
+        "unlike-healthy-layers",
+        Severity.NOTE,
+        lambda: report_of([planted(collapsed, 64, 64), dense(draw(64, 64, seed=1), "fc2")]),
+        lambda: report_of([dense(draw(64, 64)), dense(draw(64, 64, seed=1), "fc2")]),
     ),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from infoflow.render.healthy import is_beyond, percentile_text, placings, span_text
 from infoflow.render.html.words import figure, fixed
 from infoflow.render.view import Facts
 from infoflow.report import Measurement
@@ -120,6 +121,15 @@ def _norm(facts: Facts) -> Cell:
     return of_row(facts.row("spectral-norm"), 2)
 
 
+def _healthy(facts: Facts) -> Cell:
+    found = placings(facts)
+    if not found:
+        return EMPTY
+    hint = ", ".join(f"{one.words(row)} {percentile_text(value)}" for one, row, value in found)
+    lowest = min(value for _, _, value in found)
+    return Cell(span_text(facts), hint, f"{lowest:.6g}", "far" if is_beyond(facts) else "")
+
+
 COLUMNS = (
     Column("log|c₁₁|", "mean, nats", SLICE, "read-c11", _corner),
     Column("exact", "mean, nats", SLICE, "read-volume", _slice_density),
@@ -130,4 +140,5 @@ COLUMNS = (
     Column("rank", "of full", LAYER, "read-rank", _rank),
     Column("stable rank", "directions", LAYER, "read-rank", _stable),
     Column("σ₁", "largest gain", LAYER, "read-rank", _norm),
+    Column("healthy", "percentiles", LAYER, "read-healthy", _healthy),
 )

@@ -12,6 +12,7 @@ from infoflow.render.html.charts import Chart, histogram, norms, sparkline, spec
 from infoflow.render.html.columns import Cell, Column
 from infoflow.render.html.glossary import Glossary, clauses
 from infoflow.render.html.heatmap import COARSE, FINE, HeatMap, corner_map, similarity_map
+from infoflow.render.html.placings import placing_chart
 from infoflow.render.html.words import THIN, counted, figure, fixed, shown, title
 from infoflow.render.text import shape_text
 from infoflow.render.view import Facts, most_serious
@@ -145,6 +146,7 @@ def _page(facts: Facts, columns: Sequence[Column], glossary: Glossary, shades: i
         histogram(series["c11.histogram"], facts.row) if "c11.histogram" in series else None,
         spectrum(series["spectrum"]) if "spectrum" in series else None,
         norms(series["filter-norms"]) if "filter-norms" in series else None,
+        placing_chart(facts),
     ]
     pictures = [
         corner_map(series["c11"], shades) if shades and "c11" in series else None,

@@ -25,10 +25,14 @@ def name_and(measure, key):
     return measure[key].replace("|", "\\|")
 
 
-def test_the_python_example_runs(monkeypatch, capsys):
+def test_the_python_examples_run(monkeypatch, capsys):
     monkeypatch.chdir(SAMPLES.parent)
-    (example,) = re.findall(r"^```python\n(.*?)^```", README, re.S | re.M)
-    exec(compile(example, "README.md", "exec"), {})
+    report, comparison = re.findall(r"^```python\n(.*?)^```", README, re.S | re.M)
+    exec(compile(comparison, "README.md", "exec"), {})
+    changes = [float(line.split()[1]) for line in capsys.readouterr().out.splitlines()]
+    assert len(changes) == 3
+    assert changes == sorted(changes, reverse=True)
+    exec(compile(report, "README.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "LeNet-5" in printed
     bounds = re.findall(r"^\w+ +(-?[\d.]+) <= +(-?[\d.]+) nats", printed, re.M)

@@ -89,12 +89,12 @@ def test_a_change_after_the_last_layer_was_loaded_is_told(tmp_path: Path, change
 def test_maps_are_given_back_layer_by_layer(tmp_path: Path) -> None:
     path = saved(tmp_path / "file", "safetensors")
     opened = open_checkpoint(path)
+    before = set(torn_maps._extents)  # of other tests, whose arrays somebody still holds
     first = opened.tensors["l0.weight"].load()
-    assert len(torn_maps._extents) == 1
     second = opened.tensors["l1.weight"].load()
-    assert len(torn_maps._extents) == 1  # the same map, while an array lives on it
+    assert len(torn_maps._extents - before) == 1  # one map, while an array lives on it
     del first, second
-    assert not torn_maps._extents
+    assert torn_maps._extents <= before
 
 
 def test_a_shard_that_changes(tmp_path: Path) -> None:

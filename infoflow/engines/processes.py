@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from infoflow.errors import InfoflowError
 from infoflow.measuring import Measured, Measurer, Request
+from infoflow.threads import allowed
 
 
 class WorkerError(InfoflowError):
@@ -31,7 +32,7 @@ def run(
         WorkerError: The operating system ended a worker (no memory left, as a rule).
     """
     count = min(workers, len(jobs))
-    threads = max((os.cpu_count() or 1) // count, 1)
+    threads = max(allowed() // count, 1)
     pool = ProcessPoolExecutor(
         count,
         mp_context=multiprocessing.get_context("spawn"),
@@ -67,6 +68,7 @@ def _prepare(threads: int) -> None:
     # An interrupt reaches every process of the terminal: the parent says so, workers just end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threadpool_limits(limits=threads, user_api="blas")
+    os.environ["OPENBLAS_NUM_THREADS"] = str(threads)  # which `infoflow.threads` asks
 
 
 def _measure(request: Request, index: int, name: str) -> Measured:

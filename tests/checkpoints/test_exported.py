@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infoflow.analysis import open_network
 from infoflow.checkpoints import open_checkpoint
 from infoflow.errors import CheckpointError
 from infoflow.facts import Geometry
+from infoflow.network import open_network
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

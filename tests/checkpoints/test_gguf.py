@@ -12,9 +12,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from infoflow.analysis import open_network
 from infoflow.checkpoints import open_checkpoint
 from infoflow.errors import CheckpointError
+from infoflow.network import open_network
 from tests.cases import gaussian
 
 gguf = pytest.importorskip("gguf")

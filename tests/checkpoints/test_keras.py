@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infoflow.analysis import open_network
 from infoflow.checkpoints import open_checkpoint
 from infoflow.checkpoints.checkpoint import StoredTensor
 from infoflow.checkpoints.keras_layers import layer_configs
 from infoflow.errors import CheckpointError
 from infoflow.facts import Geometry
+from infoflow.network import open_network
 from tests.cases import gaussian
 
 h5py = pytest.importorskip("h5py")

@@ -10,10 +10,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from infoflow.analysis import open_network
 from infoflow.checkpoints import open_checkpoint
 from infoflow.errors import CheckpointError
 from infoflow.facts import Geometry
+from infoflow.network import open_network
 from tests.cases import gaussian
 
 onnx = pytest.importorskip("onnx")

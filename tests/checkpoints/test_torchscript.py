@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infoflow.analysis import open_network
 from infoflow.checkpoints import open_checkpoint
 from infoflow.checkpoints.torchscript_code import classes, facts_of_class
 from infoflow.errors import CheckpointError, UnsafeCheckpointError
 from infoflow.facts import Geometry
+from infoflow.network import open_network
 from tests.checkpoints import making
 
 torch = pytest.importorskip("torch")

@@ -13,7 +13,7 @@ import pytest
 
 from infoflow.checkpoints.extras import PACKAGES
 from tests.cases import gaussian
-from tests.cli.conftest import Run
+from tests.conftest import Run
 
 
 def onnx_file(path: Path) -> Path:

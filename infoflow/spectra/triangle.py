@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infoflow.operators.blocks import BlockedMatrix
+from infoflow.spectra.eigenvalues import symmetric_eigenvalues
 from infoflow.spectra.log_volume import GRAM_LIMIT
 from infoflow.spectra.spectrum import SVD_LIMIT
 
@@ -58,7 +59,7 @@ class Triangle:
         if self.way == "QR":
             return _values_of_upper(array)
         np.fill_diagonal(array, self.diagonal)
-        return _roots(_eigenvalues(array))
+        return _roots(symmetric_eigenvalues(array))
 
 
 def triangle(matrix: BlockedMatrix) -> Triangle:
@@ -120,7 +121,7 @@ def triangular(matrix: BlockedMatrix) -> Floats:
 
 def values_by_gram(matrix: BlockedMatrix) -> Floats:
     """Singular values as roots of the Gram matrix's eigenvalues, descending."""
-    return _roots(_eigenvalues(gram(matrix)))
+    return _roots(symmetric_eigenvalues(gram(matrix)))
 
 
 def values_by_qr(matrix: BlockedMatrix) -> Floats:
@@ -202,16 +203,6 @@ def _upper(stack: Floats, k: int) -> Floats:
     for column in range(k):
         upper[column + 1 :, column] = 0.0
     return upper
-
-
-def _eigenvalues(array: Floats) -> Floats:
-    """Of the symmetric matrix in the lower triangle, ascending; ``array`` is overwritten."""
-    from scipy.linalg.lapack import dsyevd
-
-    values, _, info = dsyevd(array, compute_v=0, lower=1, overwrite_a=1)
-    if info:
-        raise np.linalg.LinAlgError("eigenvalues did not converge")
-    return np.asarray(values)
 
 
 def _roots(values: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
@@ -61,6 +62,21 @@ def _cell(runs: tuple[Run, ...]) -> str:
     return f"{seconds:.3g} s" + (f", {peak:,.0f} MiB" if peak else "")
 
 
+LAUNCHER = """
+import json, os, sys, time
+start = time.perf_counter()
+process = os.fork()
+if not process:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.execvp(sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(process, 0)
+print(json.dumps([time.perf_counter() - start, usage.ru_maxrss / 1024]))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""Starts a command from a small process: Linux counts the memory of the process that forks, which
+here may hold arrays, as its child's."""
+
+
 def once(command: list[str], threads: int = 1) -> Run:
     """Run a command to its end.
 
@@ -68,18 +84,14 @@ def once(command: list[str], threads: int = 1) -> Run:
         SystemExit: It failed; what it said is shown.
     """
     environment = os.environ | dict.fromkeys(VARIABLES, str(threads))
-    start = time.perf_counter()
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
-    ) as process:
-        assert process.stderr is not None
-        said = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - start
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{said.decode()}")
-    return Run(seconds, usage.ru_maxrss / 1024)
+    # Without compiled modules beside the source, which an installation has, we would be compiled
+    # at every start, and torch would not.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    launched = [sys.executable, "-S", "-c", LAUNCHER, *command]
+    done = subprocess.run(launched, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
+    return Run(*json.loads(done.stdout))
 
 
 def compare(

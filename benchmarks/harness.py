@@ -133,14 +133,18 @@ def vgg16() -> Iterator[Path]:
 
     No figure here depends on training: every side does the same work on any weights.
     """
-    import torch
-    from torchvision.models import vgg16 as make
-
-    torch.manual_seed(0)
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "vgg16.pth"
-        torch.save(make().state_dict(), path)
-        yield path
+        yield made("vgg16", Path(folder) / "vgg16.pth")
+
+
+def made(network: str, path: Path) -> Path:
+    """One of torchvision's networks with fresh weights, written by a process of its own."""
+    code = (
+        "import sys, torch, torchvision; torch.manual_seed(0);"
+        "torch.save(torchvision.models.get_model(sys.argv[1]).state_dict(), sys.argv[2])"
+    )
+    subprocess.run([sys.executable, "-c", code, network, str(path)], check=True)
+    return path
 
 
 def header(columns: str) -> str:

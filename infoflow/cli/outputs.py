@@ -209,7 +209,7 @@ class Outputs:
 
     def _draw(self, kind: Kind, document: Document, folder: Path, todo: _Todo) -> list[str]:
         """Draw the plots; what to say of them."""
-        from infoflow.render.text import counted
+        from infoflow.words import counted
 
         plots, skipped = kind.draw(document, self.format.value)
         todo.folders.append(folder)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from infoflow.checking.outcome import NO_FIGURE, Outcome, Row, Verdict
 from infoflow.render.checks.words import layers, told
-from infoflow.render.text import and_more, counted, printable, shortened
+from infoflow.render.text import printable, shortened
 from infoflow.render.to_markdown import escaped
+from infoflow.words import and_more, counted
 
 LISTED = 200
 """Rows of a table are listed up to this many; a job summary is cut at 1 MiB."""

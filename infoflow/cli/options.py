@@ -122,7 +122,7 @@ def must_exist(path: Path) -> None:
         raise CheckpointError(f"{path}: there is no such file or folder.") from None
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise CheckpointError(f"{path}: cannot be read ({reason}).") from None
+        raise CheckpointError(f"{path}: cannot be read ({reason})") from None
 
 
 def command() -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infoflow.cli import options
-from infoflow.cli.check_outputs import CheckOutputs, say
-from infoflow.errors import CheckError, CheckpointError, OutputError
+from infoflow.cli.check_outputs import CheckOutputs
+from infoflow.cli.console import say
+from infoflow.errors import CheckError, OutputError
 
 if TYPE_CHECKING:
     from infoflow.checking.settings import Settings
@@ -145,8 +146,7 @@ def _reports(path: Path, settings: Settings, folder: Path, quiet: bool) -> list[
     from infoflow.cli import baselines
     from infoflow.cli.progress import Progress
 
-    if not path.exists():
-        raise CheckpointError(f"{path}: there is no such file or folder.")
+    options.must_exist(path)
     if path.is_file() and path.suffix == ".json" and not path.name.endswith(".index.json"):
         return baselines.read(path)
     arch = settings.arch

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infoflow.cli.console import say, standard_output
 from infoflow.cli.outputs import STANDARD_OUTPUT, check_targets
 from infoflow.errors import OutputError
 
@@ -55,7 +56,6 @@ class CheckOutputs:
 
     def write(self, outcome: Outcome, *, quiet: bool, verbose: bool, no_color: bool) -> None:
         """Write every wanted output, once all are rendered, and show the list."""
-        from infoflow.cli.console import standard_output
         from infoflow.render.checks import RENDERERS
         from infoflow.render.checks.to_terminal import to_terminal
         from infoflow.render.files import encoded, make_folder, write_all
@@ -78,11 +78,3 @@ class CheckOutputs:
             to_terminal(outcome, standard_output(no_color=no_color), verbose=verbose)
         for path in contents:
             say(f"wrote {path}", quiet=quiet)
-
-
-def say(sentence: str, *, quiet: bool) -> None:
-    """A sentence on standard error."""
-    if not quiet:
-        from infoflow.render.text import printable
-
-        print(printable(sentence), file=sys.stderr)  # noqa: T201

@@ -11,7 +11,6 @@ import typer
 
 from infoflow.cli import options
 from infoflow.cli.outputs import COMPARISONS, Outputs
-from infoflow.errors import CheckpointError
 
 if TYPE_CHECKING:
     from infoflow.cli.progress import Progress
@@ -67,8 +66,7 @@ def diff(
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
     outputs.check(paths[:1])
     for path in paths:
-        if not path.exists():
-            raise CheckpointError(f"{path}: there is no such file or folder.")
+        options.must_exist(path)
     with _Followed(quiet=quiet) as progress:
         comparison = compare(
             *paths,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from infoflow.cli.console import say
 from infoflow.cli.options import Format
 from infoflow.errors import OutputError
 from infoflow.render import COMPARISON_RENDERERS, RENDERERS, Renderer
@@ -179,7 +180,7 @@ class Outputs:
         for text in todo.printed:
             sys.stdout.write(text)
         for sentence in todo.said:
-            _say(sentence, quiet)
+            say(sentence, quiet=quiet)
 
     def _folders(self, documents: Sequence[Document]) -> Iterator[Path]:
         assert self.out is not None
@@ -209,7 +210,7 @@ class Outputs:
 
     def _draw(self, kind: Kind, document: Document, folder: Path, todo: _Todo) -> list[str]:
         """Draw the plots; what to say of them."""
-        from infoflow.render.text import counted
+        from infoflow.words import counted
 
         plots, skipped = kind.draw(document, self.format.value)
         todo.folders.append(folder)
@@ -218,10 +219,3 @@ class Outputs:
             f"wrote {counted(len(plots), 'plot')} into {folder}",
             *(f"not drawn: {reason}" for reason in skipped),
         ]
-
-
-def _say(sentence: str, quiet: bool) -> None:
-    if not quiet:
-        from infoflow.render.text import printable
-
-        print(printable(sentence), file=sys.stderr)  # noqa: T201

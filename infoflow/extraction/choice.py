@@ -14,6 +14,7 @@ from infoflow.layers import Layer, PlannedLayer
 from infoflow.nearest import nearest
 from infoflow.network import Opened
 from infoflow.selection import select
+from infoflow.words import cut
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,7 @@ def one_layer(layers: Sequence[PlannedLayer], word: str, opened: Opened) -> Plan
         ) from error
     if len(found) > 1:
         names = [layer.summary.name for layer in found]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        raise SelectionError(
-            f"{word!r} matches {len(names)} layers ({', '.join(names[:3])}{more}); name one."
-        )
+        raise SelectionError(f"{word!r} matches {len(names)} layers ({cut(names, 3)}); name one.")
     return found[0]
 
 
@@ -167,7 +165,7 @@ def smaller_choices(choice: Choice) -> list[tuple[str, Choice]]:
     if wanted.what == "W-square":
         found.append(("--what W", replace(choice, wanted=Wanted("W"))))
     if wanted.what == "layer" and kind != DENSE:
-        if "C_M" in FORMS and kind in FORMS["C_M"].kinds and len(choice.layer.summary.shape) <= 4:
+        if kind in FORMS["C_M"].kinds and len(choice.layer.summary.shape) <= 4:
             found.append(("--what C_M", replace(choice, wanted=Wanted("C_M"))))
         found.append(("--what symbol", replace(choice, wanted=Wanted("symbol"))))
     if kind != DENSE:

@@ -331,7 +331,7 @@ def test_normalisations_have_no_matrix(ask, tmp_path):
 
 
 def test_one_and_three_dimensions(ask, tmp_path):
-    weights = {"a.weight": gaussian(2, 3, 4), "c.weight": gaussian(2, 1, 2, 2, 2, seed=1)}
+    weights = {"a.weight": gaussian(2, 3, 4), "c.weight": gaussian(3, 2, 2, 2, 2, seed=1)}
     save_file(weights, tmp_path / "n.safetensors")
     plain = {n: Geometry((1,) * n, (0,) * n, (1,) * n) for n in (1, 3)}
     for layer, size in (("a", (7,)), ("c", (7, 7, 7)), ("c", (3, 4, 5))):

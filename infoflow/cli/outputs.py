@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from infoflow.checkpoints.parts import weight_files
 from infoflow.cli.options import Format
 from infoflow.errors import OutputError
 from infoflow.render import COMPARISON_RENDERERS, RENDERERS, Renderer
@@ -56,6 +55,8 @@ def spare_inputs(targets: Iterable[str | Path], inputs: Iterable[Path]) -> None:
     Raises:
         OutputError: One of the targets is one of them.
     """
+    from infoflow.checkpoints.parts import weight_files
+
     places = [Path(target) for target in targets if str(target) != STANDARD_OUTPUT]
     there = [place for place in places if place.is_file()]
     if not there:

@@ -412,3 +412,10 @@ def test_nothing_heavy_is_loaded_without_need(small_file, tmp_path):
     assert not loaded(*asked, "--dry-run") & {"torch", "matplotlib", "torchvision"}
     out = tmp_path / "x.npz"
     assert not loaded(*asked, "--out", out) & {"torch", "matplotlib", "torchvision"}
+
+
+def test_an_output_over_the_input_is_refused(ask, tmp_path):
+    save_file({"head.weight": HEAD}, tmp_path / "n.npy")
+    before = (tmp_path / "n.npy").read_bytes()
+    mistake(ask("extract", "n.npy", "--layer", "head", "--out", "n.npy"), "belongs to the input")
+    assert (tmp_path / "n.npy").read_bytes() == before

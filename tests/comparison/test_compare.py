@@ -30,6 +30,13 @@ def test_the_same_weights_are_no_difference(tmp_path):
     assert not any(one.changed for one in found.layers)
 
 
+def test_a_file_with_a_nan_does_not_differ_from_its_copy(tmp_path):
+    broken = network()
+    broken["head.weight"][1, 2] = np.nan
+    found = compared(tmp_path, broken, broken)
+    assert verdict(found) == "no difference: the weights of 4 layers are the same"
+
+
 def test_a_scaled_layer_is_what_changed_most(tmp_path):
     before = network()
     after = with_change(

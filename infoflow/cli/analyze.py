@@ -76,7 +76,7 @@ def analyze(
     from infoflow.cli.progress import Progress
 
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
-    outputs.check(paths)
+    outputs.check(paths, journal=resume)
     if resume is not None and len(paths) > 1:
         raise SelectionError(f"--resume keeps the layers of one input, not of {len(paths)}.")
     for path in paths:

@@ -13,6 +13,7 @@ import typer
 from infoflow.cli import options
 from infoflow.cli.check_outputs import CheckOutputs
 from infoflow.cli.console import say
+from infoflow.cli.outputs import spare_inputs
 from infoflow.errors import CheckError, OutputError
 
 if TYPE_CHECKING:
@@ -91,6 +92,9 @@ def check(
         refuse_unusable(settings, has_baseline=baseline is not None, file=str(file or ""))
     former = baselines.read(baseline) if baseline and not update_baseline else []
     chosen = paths or _checkpoints(settings, folder, file)
+    if baseline and update_baseline:
+        spare_inputs([baseline], [*chosen, *filter(None, [file])])
+    outputs.spare([*chosen, *filter(None, [file, baseline])])
     reports = [report for path in chosen for report in _reports(path, settings, folder, quiet)]
     if baseline and update_baseline:
         say(baselines.update(baseline, reports, keep_others=bool(paths)), quiet=quiet)

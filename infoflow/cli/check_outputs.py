@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infoflow.cli.console import say, standard_output
-from infoflow.cli.outputs import STANDARD_OUTPUT, check_targets
+from infoflow.cli.outputs import STANDARD_OUTPUT, check_targets, spare_inputs
 from infoflow.errors import OutputError
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class CheckOutputs:
     def any(self) -> bool:
         """Whether anything but the terminal's list is wanted."""
         return bool(self._targets or self.folder)
+
+    def spare(self, inputs: Iterable[Path]) -> None:
+        """Refuse to write over what is read; see `infoflow.cli.outputs.spare_inputs`."""
+        inside = [self.folder / file for file in FILES.values()] if self.folder else []
+        spare_inputs([*self._targets.values(), *inside], inputs)
 
     def check(self) -> None:
         """Refuse what cannot work, before the work.

@@ -38,7 +38,13 @@ def diff(
     arch: options.Arch = None,
     input_size: options.InputSize = None,
     weights: options.Weights = options.WeightsChoice.auto,
-    trust_pickle: options.TrustPickle = False,
+    trust_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--trust-pickle",
+            help="Let pickled files run their code, each twice; only if you trust them.",
+        ),
+    ] = False,
     fast: options.Fast = False,
     seed: options.Seed = 0,
     json: options.JsonFile = None,
@@ -64,7 +70,7 @@ def diff(
     from infoflow.comparison.compare import compare
 
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
-    outputs.check(paths[:1])
+    outputs.check(paths, documents=1)
     for path in paths:
         options.must_exist(path)
     with _Followed(quiet=quiet) as progress:

@@ -98,7 +98,6 @@ def _journal(measurer: Measurer, resume: Path | None) -> Journal | AbstractConte
         "device": request.device,
         "fast": str(request.fast),
         "seed": str(request.seed),
-        "pictures": str(request.complete),
         "version of infoflow": version("infoflow"),
     }
     return Journal(resume, identity)

@@ -80,12 +80,15 @@ def add(
     if name is not None and len(paths) > 1:
         raise SelectionError("--name takes one path.")
     mine, theirs = own(), {network.digest: network.name for network in shipped().networks}
-    found: list[Network] = []
+    found: dict[str, Network] = {}
     for path in paths:
         options.must_exist(path)
         digest = open_checkpoint(path, weights=weights.value, trust_pickle=trust_pickle).digest()
         if digest in theirs:
             say(f"{path} is in the shipped table already, as {theirs[digest]}")
+            continue
+        if digest in found:
+            say(f"{path} holds the same as {found[digest].name}, which is added")
             continue
         report = analyze(
             path,
@@ -104,10 +107,10 @@ def add(
         for finding in report.findings:
             if finding.severity == "serious":
                 say(f"{path} has a serious finding, is it healthy? {finding.sentence}")
-        found.append(network)
+        found[digest] = network
     if found:
-        _write(mine.merged(Table(tuple(found))))
-    for network in found:
+        _write(mine.merged(Table(tuple(found.values()))))
+    for network in found.values():
         say(f"added {network.name}: {_layers(network)}")
 
 

@@ -88,6 +88,8 @@ def _connect(ray: Any, workers: int) -> bool:
             _knock(address)
             ray.init(**quiet)
         else:
+            # Ray would end workers where the machine's memory is full, whoever fills it.
+            os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
             ray.init(
                 address="local",
                 num_cpus=workers,

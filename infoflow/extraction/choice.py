@@ -80,9 +80,11 @@ def choose(
     form = FORMS[wanted.what]
     if kind not in form.kinds:
         able = [word for word, other in FORMS.items() if kind in other.kinds]
+        has = f"it has {', '.join(able)}" if able else "extract has no form of it"
+        article = "an" if kind[0] in "aeiou" else "a"
+        what = f"{kind} layer" if kind == DENSE else kind
         raise SelectionError(
-            f"{name} is a {kind + ' layer' if kind == DENSE else kind} and has no {wanted.what} "
-            f"({form.says}); it has {', '.join(able)}."
+            f"{name} is {article} {what} and has no {wanted.what} ({form.says}); {has}."
         )
     if wanted.what.startswith("C_M") and len(planned.summary.shape) > 4:
         raise SelectionError(

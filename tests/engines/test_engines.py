@@ -198,6 +198,15 @@ def test_layers_that_are_done_are_not_measured_again(small_file, monkeypatch):
     assert again.series == first.series
 
 
+def test_a_run_goes_on_with_other_outputs(small_file):
+    journal = small_file.with_name("done.jsonl")
+    plain = infoflow.analyze(small_file, resume=journal, complete=False)
+    assert plain.series == ()
+    again = infoflow.analyze(small_file, resume=journal)
+    assert again.measurements == plain.measurements
+    assert again.series == infoflow.analyze(small_file).series != ()
+
+
 def test_several_inputs_have_no_common_journal(run, small_file):
     result = run("analyze", small_file, small_file, "--resume", "x.jsonl")
     assert result.returncode == 2

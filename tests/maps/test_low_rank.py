@@ -27,6 +27,10 @@ def peft(out=6, into=5, rank=2, seed=0):
     }
 
 
+def pattern(text):
+    return {"adapter__lora_alpha": "16", "adapter__alpha_pattern": text}
+
+
 def rows(layer):
     return {
         (row.measure, row.statistic): row
@@ -105,13 +109,24 @@ def test_factors_wider_than_the_layer_are_a_whole_map():
 @pytest.mark.parametrize(
     ("metadata", "scale", "words"),
     [
-        ({}, 1, "taken as 1"),
+        ({}, 1, "is not in the file, and its scale alpha/r was taken as 1"),
         ({"adapter__lora_alpha": "16"}, 8, "16/2"),
         ({"adapter__lora_alpha": "16", "adapter__use_rslora": "True"}, 16 / np.sqrt(2), "√2"),
         ({"adapter__lora_alpha": "16", "adapter__alpha_pattern": '{"q_proj": 4}'}, 2, "4/2"),
         ({"adapter__lora_alpha": "16", "adapter__alpha_pattern": '{"o_proj": 4}'}, 8, "16/2"),
         ({"adapter__lora_alpha": "16", "adapter__alpha_pattern": '{"(": 4}'}, 8, "16/2"),
-        ({"adapter__lora_alpha": "nan"}, 1, "taken as 1"),
+        ({"adapter__lora_alpha": "nan"}, 1, "alpha cannot be read ('nan')"),
+        ({"adapter__lora_alpha": "x"}, 1, "alpha cannot be read ('x')"),
+        ({"adapter__lora_alpha": "9" * 500}, 1, "alpha cannot be read ('999"),
+        ({"adapter__alpha_pattern": '{"q_proj": 4}'}, 2, "4/2"),
+        (pattern('{"^layers.0.q_proj|o_proj": 4}'), 2, "4/2"),
+        (pattern(r'{"layers\\.0\\.q_proj": 4}'), 2, "4/2"),
+        (pattern('{"proj": 4, "ayers.0.q_proj": 4, "|": 4, "": 4}'), 8, "16/2"),
+        (pattern('{"(.+)+b": 4, "q_proj": 2}'), 1, "alpha_pattern '(.+)+b' was not applied"),
+        (pattern('{"q_proj": 1%s}' % ("0" * 400)), 8, "'q_proj' gives no number"),
+        (pattern('{"q_proj": true}'), 8, "'q_proj' gives no number"),
+        (pattern("[" * 100_000), 8, "cannot be read and was not applied"),
+        (pattern("\ud800"), 8, "cannot be read and was not applied"),
     ],
 )
 def test_the_scale_of_the_configuration(metadata, scale, words):

@@ -413,7 +413,7 @@ def test_a_torchvision_network_is_recognised(tmp_path: Path) -> None:
     [
         ("Transpose", {"perm": 5}),
         *(("Concat", {"axis": axis}) for axis in ("a", 0.5)),
-        ("Slice", {"starts": [0.5], "ends": [1]}),
+        ("Slice", {"ends": [1], "starts": [0.5]}),
         ("Slice", {"starts": [0], "ends": [1], "axes": [0.5]}),
         ("Unsqueeze", {"axes": 1}),
         ("Gemm", {"transB": "a"}),
@@ -440,7 +440,7 @@ def test_an_attribute_of_the_wrong_type_is_told(
         [node(operator, *inputs, **attributes)],
         {"w": gaussian(2, 2, 3, 3) if operator == "Conv" else gaussian(4, 6)},
     )
-    with pytest.raises(CheckpointError, match=f"'{[*attributes][-1]}' of '{operator}' has"):
+    with pytest.raises(CheckpointError, match=rf"'\w+' of '{operator}' has the wrong type"):
         open_checkpoint(path)
 
 

@@ -27,6 +27,11 @@ def peft(out=6, into=5, rank=2, seed=0):
     }
 
 
+def kohya(**parts):
+    arrays = {"lora_down__weight": gaussian(2, 5), "lora_up__weight": gaussian(6, 2)} | parts
+    return {f"q.{key.replace('__', '.')}": array for key, array in arrays.items()}
+
+
 def pattern(text):
     return {"adapter__lora_alpha": "16", "adapter__alpha_pattern": text}
 
@@ -167,6 +172,10 @@ def test_both_factors_have_their_record_and_the_base_its_own():
         ({PEFT.format("B"): gaussian(5, 2)}, "without its counterpart"),
         ({"q.lora_A.weight": gaussian(2, 5), "q.lora_B.weight": gaussian(6, 3)}, "do not fit (2×5"),
         ({"q.hada_w1_a": gaussian(6, 2)}, "LoHa"),
+        (kohya(alpha=gaussian(0)), "alpha is no number"),
+        (kohya(alpha=np.ones((), np.complex64)), "alpha is no number"),
+        (kohya(lora_down__weight=np.ones((2, 5), np.complex64)), "types complex64 and float32"),
+        (kohya(lora_up__weight=np.ones((6, 2), np.int8)), "types float32 and int8"),
         (
             {
                 "c.lora_down.weight": gaussian(2, 5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -79,11 +80,46 @@ def test_a_change_between_layers_is_told(tmp_path: Path, kind: str, change, when
 def test_a_change_after_the_last_layer_was_loaded_is_told(tmp_path: Path, change) -> None:
     path = saved(tmp_path / "file", "safetensors")
     opened = open_checkpoint(path)
-    opened.tensors["l0.weight"].load()
+    held = opened.tensors["l0.weight"].load()
     opened.check()
     change(path)
     with pytest.raises(CheckpointError, match=r"has changed since it was opened|no such file"):
         opened.check()
+    assert held.shape == (300, 300)
+
+
+def test_what_was_mapped_until_after_a_check_is_asked_for_by_the_next(tmp_path: Path) -> None:
+    path = saved(tmp_path / "file", "safetensors")
+    opened = open_checkpoint(path)
+    held = opened.tensors["l0.weight"].load()
+    opened.check()
+    append(path)
+    del held
+    with pytest.raises(CheckpointError, match="has changed since it was opened"):
+        opened.check()
+
+
+def test_a_check_opens_only_the_shards_that_were_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, (name, array) in enumerate(LAYERS.items()):
+        save_file({name: array}, tmp_path / f"model-{number}.safetensors")
+    places = {name: f"model-{number}.safetensors" for number, name in enumerate(LAYERS)}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    opened = open_checkpoint(tmp_path)
+    opened.check()
+    names: list[str] = []
+    real = Source._open
+    monkeypatch.setattr(Source, "_open", lambda one: names.append(one.path.name) or real(one))
+    opened.check()
+    assert names == []
+    held = opened.tensors["l1.weight"].load()
+    opened.check()
+    assert set(names) == {"model-1.safetensors"}
+    assert held[0, 0] == 2
+    append(tmp_path / "model-2.safetensors")
+    with pytest.raises(CheckpointError, match="has changed"):
+        opened.digest()  # all of them, whatever was read
 
 
 def test_maps_are_given_back_layer_by_layer(tmp_path: Path) -> None:
@@ -102,10 +138,12 @@ def test_a_shard_that_changes(tmp_path: Path) -> None:
     places = ", ".join(f'"{name}": "model-1.safetensors"' for name in LAYERS)
     (tmp_path / "model.safetensors.index.json").write_text(f'{{"weight_map": {{{places}}}}}')
     opened = open_checkpoint(tmp_path)
+    held = opened.tensors["l0.weight"].load()
     opened.check()
     cut(tmp_path / "model-1.safetensors")
     with pytest.raises(CheckpointError, match="has changed"):
         opened.check()
+    assert held.shape == (300, 300)
 
 
 def test_a_reading_that_is_cut_short(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def analyze(
             device=device,
             fast=fast,
             seed=seed,
-            complete=complete,
+            complete=complete or resume is not None,  # whatever the next run writes
         )
     )
     opened, selected = measurer.opened, measurer.selected
@@ -125,7 +125,7 @@ def analyze(
         architecture=opened.architecture.title if opened.architecture else "",
         layers=summaries,
         measurements=tuple(placed(summaries, rows, healthy.table)),
-        series=tuple(series for one in found for series in one.series),
+        series=tuple(series for one in found for series in one.series) if complete else (),
         findings=(),
         coverage=Coverage(tuple(_selected_records(opened.plan, selected))),
         settings=settings,

@@ -47,3 +47,8 @@ class ComparisonError(InfoflowError):
 
 class ReferenceTableError(InfoflowError):
     """A table of healthy networks cannot be read, made or changed."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception of another package says, its first line; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from infoflow.checkpoints.parts import weight_files
 from infoflow.errors import OutputError, SelectionError
 from infoflow.report import Measurement, Series
+
+_BEGINNING = b'{"infoflow": "journal"'
+"""Of every first line."""
 
 Done = tuple[tuple[Measurement, ...], tuple[Series, ...]]
 
@@ -36,22 +41,32 @@ class Journal:
     def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
         self.path = path
         self.done: dict[str, Done] = {}
-        try:
+        with self._writing():
             self._load(dict(identity))
-            self._file = path.open("a", encoding="utf-8")
+            self._file = path.open("ab", buffering=0)  # a failed line is not tried again at the end
             if path.stat().st_size == 0:
                 self._line({"infoflow": "journal", "identity": dict(identity)})
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turns a failure of the operating system into one sentence with the path."""
+        try:
+            yield
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise OutputError(f"{path}: cannot keep the layers that are done: {reason}.") from None
+            raise OutputError(
+                f"{self.path}: cannot keep the layers that are done: {reason}."
+            ) from None
 
     def _load(self, identity: dict[str, str]) -> None:
         if not self.path.exists():
             return
+        if not (self.path.is_file() or self.path.is_dir()):
+            raise SelectionError(f"{self.path}: is no regular file, so that it keeps nothing.")
         raw = self.path.read_bytes()
         whole = raw[: raw.rfind(b"\n") + 1]
         entries = [_object(line) for line in whole.splitlines()]
-        if not entries and raw[:1] in (b"", b"{"):
+        if not entries and (_BEGINNING.startswith(raw) or raw.startswith(_BEGINNING)):
             os.truncate(self.path, 0)
             return
         first = entries[0] if entries else None
@@ -74,17 +89,19 @@ class Journal:
 
     def add(self, layer: str, rows: tuple[Measurement, ...], series: tuple[Series, ...]) -> None:
         """Keep a layer."""
-        self._line(
-            {
-                "layer": layer,
-                "rows": [asdict(row) for row in rows],
-                "series": [asdict(one) for one in series],
-            }
-        )
+        with self._writing():
+            self._line(
+                {
+                    "layer": layer,
+                    "rows": [asdict(row) for row in rows],
+                    "series": [asdict(one) for one in series],
+                }
+            )
 
     def _line(self, entry: dict[str, Any]) -> None:
-        self._file.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
-        self._file.flush()
+        left = (json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+        while left:  # one call writes at most 2 GiB, and on a disk that fills up what still fits
+            left = left[self._file.write(left) :]
 
     def __enter__(self) -> Journal:
         return self
@@ -95,23 +112,26 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with self._writing():
+            self._file.close()
 
 
-_WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".th", ".tar"}
+def stamps(path: Path, arch: str | None = None, *, journal: Path | None = None) -> str:
+    """Name, size and time of change of every file that an analysis reads.
 
+    They are too large to read for a digest.
 
-def stamps(path: Path) -> str:
-    """Name, size and time of change of a file, or of every weight file of its folder.
-
-    For an index or a folder these are the shards', which are too large to read for a digest.
+    Args:
+        path: The checkpoint (see `infoflow.checkpoints.parts.weight_files`).
+        arch: Its architecture as it was named; a factory's file is one more.
+        journal: The file that is being kept, which changes with every layer.
     """
-    files = [path]
-    if path.is_dir() or path.suffix == ".json":
-        folder = path if path.is_dir() else path.parent
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _WEIGHTS)
-    found = ((file.name, file.stat()) for file in files)
-    return ";".join(f"{name}:{facts.st_size}:{facts.st_mtime_ns}" for name, facts in found)
+    own = journal.resolve() if journal else None
+    files = [file for file in weight_files(path) if file.resolve() != own]
+    if arch and ".py:" in arch:
+        files.append(Path(arch[: arch.rindex(":")]))
+    found = ((file, file.stat()) for file in files if file.is_file())
+    return ";".join(f"{file.name}:{facts.st_size}:{facts.st_mtime_ns}" for file, facts in found)
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

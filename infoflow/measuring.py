@@ -150,6 +150,6 @@ def _on_device(layer: Layer, device: str) -> Layer:
     try:
         weight = torch.from_numpy(layer.weight.astype("float64")).to(device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise SelectionError(f"The device {device!r} cannot be used: {reason}") from error
     return replace(layer, weight=weight)

@@ -11,6 +11,7 @@ from infoflow.checkpoints import open_checkpoint
 from infoflow.checkpoints.module import from_module
 from infoflow.errors import CheckpointError, SelectionError
 from infoflow.layers import Plan, plan
+from infoflow.words import plural, shape_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,7 +55,7 @@ def open_network(
         count = len(planned.records)
         raise CheckpointError(
             f"{checkpoint.path}: nothing in it can be analysed; it holds {count} "
-            f"tensor{'' if count == 1 else 's'} ({'; '.join(kinds[:3]) or 'none at all'})."
+            f"{plural(count, 'tensor')} ({'; '.join(kinds[:3]) or 'none at all'})."
         )
     return Opened(checkpoint, architecture, planned)
 
@@ -79,4 +80,4 @@ def _architecture(
 
 def size_text(size: tuple[int, ...] | None) -> str:
     """A size in words: ``224×224``, or ``not known``."""
-    return "×".join(map(str, size)) if size else "not known"
+    return shape_text(size) if size else "not known"

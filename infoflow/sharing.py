@@ -90,7 +90,7 @@ def _journal(measurer: Measurer, resume: Path | None) -> Journal | AbstractConte
         raise SelectionError("A live module cannot be resumed: it has no file to be known by.")
     path = Path(request.source)
     identity = {
-        "checkpoint": f"{path.resolve()};{stamps(path)}",
+        "checkpoint": f"{path.resolve()};{stamps(path, request.arch, journal=resume)}",
         "measures": ",".join(request.measures),
         "architecture": request.arch or "",
         "input size": "x".join(map(str, request.input_size or ())),
@@ -98,7 +98,6 @@ def _journal(measurer: Measurer, resume: Path | None) -> Journal | AbstractConte
         "device": request.device,
         "fast": str(request.fast),
         "seed": str(request.seed),
-        "pictures": str(request.complete),
         "version of infoflow": version("infoflow"),
     }
     return Journal(resume, identity)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -65,7 +67,9 @@ def test_another_run_s_journal_is_refused_by_what_differs(tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"layer;rows\n1;2\n", b"{}\n", b"\x89PNG\r\n\x1a\n", b"text"])
+@pytest.mark.parametrize(
+    "content", [b"layer;rows\n1;2\n", b"{}\n", b"\x89PNG\r\n\x1a\n", b"text", b'{"a": 1}']
+)
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path, content):
     path = tmp_path / "mine.txt"
     path.write_bytes(content)
@@ -114,3 +118,66 @@ def test_an_index_is_known_by_its_shards(tmp_path):
     shard.write_bytes(b"22")
     assert stamps(tmp_path / "model.safetensors.index.json") != before
     assert stamps(tmp_path) != before
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model.onnx", "m.GGUF", "m.h5", "m.keras", "m.pt2", "m.ts", "config.json",
+     "adapter_config.json", "quantize_config.json", "model.safetensors.index.json"],
+)  # fmt: skip
+def test_a_folder_is_known_by_every_file_that_is_read(tmp_path, name):
+    (tmp_path / name).write_bytes(b"1")
+    before = stamps(tmp_path)
+    (tmp_path / "report.json").write_text("{}")
+    assert stamps(tmp_path) == before
+    (tmp_path / name).write_bytes(b"22")
+    assert stamps(tmp_path) != before
+
+
+def test_an_onnx_file_is_known_by_its_data_beside_it(tmp_path):
+    model, data = tmp_path / "model.onnx", tmp_path / "model.onnx.data"
+    model.write_bytes(b"1")
+    data.write_bytes(b"1")
+    journal = tmp_path / "done"
+    before = stamps(model, journal=journal)
+    journal.write_text("a line")
+    (tmp_path / "report.json").write_text("{}")
+    assert stamps(model, journal=journal) == before
+    data.write_bytes(b"22")
+    assert stamps(model, journal=journal) != before
+
+
+def test_a_factory_is_known_by_its_file(tmp_path):
+    model, factory = tmp_path / "model.pt", tmp_path / "net.py"
+    model.write_bytes(b"1")
+    factory.write_text("a")
+    before = stamps(model, f"{factory}:net")
+    factory.write_text("ab")
+    assert stamps(model, f"{factory}:net") != before
+
+
+class Full:
+    """A file on a disk that is full."""
+
+    def write(self, _):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def close(self):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    path = tmp_path / "done.jsonl"
+    journal = Journal(path, {})
+    journal._file.close()
+    journal._file = Full()
+    with pytest.raises(OutputError, match=r"done.jsonl: cannot keep .*: no space left"):
+        journal.add("a", ROWS, SERIES)
+    with pytest.raises(OutputError, match=r"done.jsonl: cannot keep .*: no space left"):
+        journal.__exit__(None, None, None)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux's")  # noqa: PTH110
+def test_a_device_keeps_nothing():
+    with pytest.raises(SelectionError, match="no regular file"):
+        Journal(Path("/dev/full"), {})

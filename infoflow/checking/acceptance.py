@@ -7,9 +7,10 @@ from datetime import date
 
 from infoflow.checking.outcome import Row, Verdict
 from infoflow.checking.settings import Settings, Suppression
-from infoflow.checking.words import figure, listed
+from infoflow.checking.words import figure
 from infoflow.patterns import is_chosen
 from infoflow.report import Finding, Report, Severity
+from infoflow.words import listed
 
 _ONLY_TOLD = {
     Severity.SERIOUS: Verdict.WARNING,

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from infoflow.checking.bounds import ROUNDING
 from infoflow.checking.outcome import Row, Verdict
-from infoflow.checking.words import listed
 from infoflow.errors import CheckError
 from infoflow.report import Measurement, Report
+from infoflow.words import listed
 
 SAME = ("input-size", "weights", "fast")
 """Settings of an analysis without whose agreement figures do not compare."""

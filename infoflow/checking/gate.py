@@ -7,7 +7,7 @@ from datetime import date
 
 from infoflow.checking.acceptance import finding_rows, suppression_rows
 from infoflow.checking.baseline import baseline_notes, layer_rows, refuse_incomparable
-from infoflow.checking.comparison import has_figure
+from infoflow.checking.judgement import has_figure
 from infoflow.checking.outcome import NO_FIGURE, Outcome, Row, Verdict
 from infoflow.checking.settings import Settings
 from infoflow.checking.thresholds import threshold_rows

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from infoflow.words import counted
+
 NO_FIGURE = "no figure"
 """What was found where there was no number to compare."""
 
@@ -95,7 +97,7 @@ class Outcome:
         """
         failed = len(self.of(Verdict.FAILED))
         asked = failed + len(self.of(Verdict.PASSED))
-        checks = f"{asked:,} check{'' if asked == 1 else 's'}"
+        checks = counted(asked, "check")
         lead = f"failed: {failed:,} of {checks}" if failed else f"passed: {checks}"
         return "; ".join(filter(None, (lead, ", ".join(self._others()))))
 
@@ -106,5 +108,4 @@ class Outcome:
             (Verdict.NOTE, "note"),
         ):
             if count := len(self.of(verdict)):
-                plural = "s" if count > 1 and verdict is not Verdict.SUPPRESSED else ""
-                yield f"{count:,} {noun}{plural}"
+                yield counted(count, noun, noun if verdict is Verdict.SUPPRESSED else "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from infoflow.checking.bounds import BOUNDS
-from infoflow.checking.comparison import Comparison, has_figure
+from infoflow.checking.judgement import Judgement, has_figure
 from infoflow.checking.outcome import NO_FIGURE, Row, Verdict
 from infoflow.checking.settings import Threshold
 from infoflow.checking.words import figure
@@ -33,15 +33,15 @@ def threshold_rows(report: Report, baseline: Report | None, threshold: Threshold
     """
     _refuse_unknown_statistic(report, baseline, threshold)
     problems = [_failed(report, threshold, what) for what in _idle_patterns(report, threshold)]
-    comparisons = list(_comparisons(report, baseline, threshold))
-    if not problems and not any(c.compared or not c.holds for c in comparisons):
+    judgements = list(_judgements(report, baseline, threshold))
+    if not problems and not any(c.compared or not c.holds for c in judgements):
         problems.append(_failed(report, threshold, _why_nothing(report, threshold)))
-    return problems + [_judged(report, threshold, comparison) for comparison in comparisons]
+    return problems + [_judged(report, threshold, judgement) for judgement in judgements]
 
 
-def _comparisons(
+def _judgements(
     report: Report, baseline: Report | None, threshold: Threshold
-) -> Iterator[Comparison]:
+) -> Iterator[Judgement]:
     before = {layer.name for layer in baseline.layers} if baseline else set()
     for layer in report.layers:
         row = _row(report, layer.name, threshold)
@@ -49,9 +49,9 @@ def _comparisons(
             continue
         for key, limit in threshold.bounds.items():
             if not BOUNDS[key].against_baseline:
-                yield Comparison(row, key, limit)
+                yield Judgement(row, key, limit)
             elif baseline and layer.name in before:
-                yield Comparison(row, key, limit, _row(baseline, layer.name, threshold))
+                yield Judgement(row, key, limit, _row(baseline, layer.name, threshold))
 
 
 def _row(report: Report, layer: str, threshold: Threshold) -> Measurement | None:
@@ -114,18 +114,18 @@ def _failed(report: Report, threshold: Threshold, sentence: str) -> Row:
     )
 
 
-def _judged(report: Report, threshold: Threshold, comparison: Comparison) -> Row:
+def _judged(report: Report, threshold: Threshold, judgement: Judgement) -> Row:
     return Row(
-        Verdict.PASSED if comparison.holds else Verdict.FAILED,
+        Verdict.PASSED if judgement.holds else Verdict.FAILED,
         report.source,
         "threshold",
         threshold.subject,
-        (comparison.row.layer,),
-        found=comparison.found,
-        allowed=comparison.allowed,
-        sentence=comparison.sentence,
-        value=comparison.row.value,
-        baseline=comparison.base.value if comparison.base else None,
-        unit=comparison.row.unit,
-        uncertain=comparison.uncertain,
+        (judgement.row.layer,),
+        found=judgement.found,
+        allowed=judgement.allowed,
+        sentence=judgement.sentence,
+        value=judgement.row.value,
+        baseline=judgement.base.value if judgement.base else None,
+        unit=judgement.row.unit,
+        uncertain=judgement.uncertain,
     )

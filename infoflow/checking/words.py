@@ -1,9 +1,8 @@
-"""Figures and names in the sentences of a check."""
+"""Figures in the sentences of a check."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 _DIGITS = (4, 6, 9, 12, 17)
 
@@ -26,10 +25,3 @@ def _spelt(value: float, digits: int) -> str:
         return "−∞" if value < 0 else "∞"
     whole = float(value).is_integer() and abs(value) < 1e9
     return (f"{value:,.0f}" if whole else f"{value:.{digits}g}").replace("-", "−")
-
-
-def listed(names: Sequence[str], limit: int = 4) -> str:
-    """Names as in a sentence: ``a``, ``a and b``, ``a, b, c, d and 3 more``."""
-    if len(names) > limit:
-        return f"{', '.join(names[:limit])} and {len(names) - limit:,} more"
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from infoflow.checkpoints.checkpoint import StoredTensor
+from infoflow.checkpoints.source import Source
+from infoflow.facts import ParameterFacts
 
 
 def _is_stored(leaf: object) -> bool:
@@ -46,6 +48,34 @@ class Contents:
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     check: Callable[[], None] = _nothing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """A tensor as a leaf: what describes it, and what the file's code or graph says of it."""
+
+    describe: Callable[[], StoredTensor]
+    facts: ParameterFacts | None
+
+
+def _described(leaf: object) -> StoredTensor:
+    assert isinstance(leaf, Described)
+    return replace(leaf.describe(), facts=leaf.facts)
+
+
+def described(
+    name: str, source: Source, leaves: Mapping[str, Described], notes: Iterable[str]
+) -> Contents:
+    """A file of tensors by name, of which its code or graph says more."""
+    return Contents(
+        name,
+        leaves,
+        source.digest,
+        is_tensor=lambda leaf: isinstance(leaf, Described),
+        stored=_described,
+        notes=tuple(notes),
+        check=source.check,
+    )
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,13 @@ before that ``serialized_state_dict.pt``. The last two are archives of torch.sav
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from infoflow.checkpoints import pytorch_zip
 from infoflow.checkpoints.checkpoint import StoredTensor, unread
-from infoflow.checkpoints.contents import Contents
+from infoflow.checkpoints.contents import Contents, Described, described
 from infoflow.checkpoints.dtypes import STORED_ITEMSIZE
 from infoflow.checkpoints.exported_graph import facts_of_graph
 from infoflow.checkpoints.faults import ReadError, listed, quoted
@@ -61,14 +60,6 @@ _TYPES = {
 _STRIDED = 7
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Leaf:
-    """A tensor of the archive: what describes it, and what the graph says of it."""
-
-    describe: Callable[[], StoredTensor]
-    facts: ParameterFacts | None
-
-
 def sniff(head: bytes, path: Path) -> bool:
     """Whether it is a zip archive with the members that torch.export writes."""
     return _folder(names_within(head, path)) is not None
@@ -84,27 +75,14 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     model, weights = _weights(archive, notes)
     graph = _OLD if _OLD in archive.members else f"models/{model}.json"
     facts = _facts(archive, graph, notes)
-    root = {name: Leaf(describe, facts.get(name)) for name, describe in weights.items()}
-    return Contents(
-        NAME,
-        root,
-        source.digest,
-        check=source.check,
-        is_tensor=lambda leaf: isinstance(leaf, Leaf),
-        stored=_stored,
-        notes=tuple(notes),
-    )
+    leaves = {name: Described(describe, facts.get(name)) for name, describe in weights.items()}
+    return described(NAME, source, leaves, notes)
 
 
 def _folder(names: frozenset[str]) -> str | None:
     if _OLD in names:
         return ""
     return folder_of("archive_format", names)
-
-
-def _stored(leaf: object) -> StoredTensor:
-    assert isinstance(leaf, Leaf)
-    return replace(leaf.describe(), facts=leaf.facts)
 
 
 def _weights(
@@ -177,18 +155,12 @@ def _of_entry(archive: Archive, folder: str, entry: Any) -> StoredTensor:
         raise ReadError(f"damaged: its storage {str(path)!r:.80} is not in the file")
     storage = StorageReference(str(path), dtype, *_counts(member.file_size, dtype))
     leaf = PickledTensor(storage, Layout(dtype, shape, strides, offset))
-    # The members of pickles are called data/KEY.
-    return pytorch_zip.describing(replace(archive, members=_as_data(archive, path, member)))(leaf)
+    return pytorch_zip.describing(archive, folder)(leaf)
 
 
 def _counts(length: int, dtype: str) -> tuple[int, int, int]:
     count = length // STORED_ITEMSIZE[dtype]
     return count, 0, count
-
-
-def _as_data(archive: Archive, path: object, member: Any) -> dict[str, Any]:
-    order = {k: v for k, v in archive.members.items() if k == "byteorder"}
-    return {**order, f"data/{path}": member}
 
 
 def _facts(archive: Archive, name: str, notes: list[str]) -> Mapping[str, ParameterFacts]:

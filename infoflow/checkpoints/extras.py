@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
-from infoflow.errors import MissingDependencyError
+from infoflow.errors import MissingDependencyError, first_line
 
 PACKAGES = {"onnx": "onnx", "keras": "h5py", "gguf": "gguf"}
 """The package that each extra brings."""
@@ -32,11 +32,7 @@ def needed(extra: str, what: str) -> ModuleType:
         return import_module(package)
     except Exception as error:
         absent = isinstance(error, ModuleNotFoundError) and error.name == package
-        why = "is not installed" if absent else f"cannot be imported ({_first_line(error)})"
+        why = "is not installed" if absent else f"cannot be imported ({first_line(error)})"
         raise MissingDependencyError(
             f"{what} needs the package {package}, which {why}: pip install 'infoflow[{extra}]'"
         ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -25,7 +25,7 @@ _USUAL = (
     "adapter_model.safetensors",
 )
 """The first that is there is read."""
-_ENDINGS = (
+ENDINGS = (
     *(".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th", ".tar", ".index.json"),
     *(".jit", ".ts", ".pt2", ".onnx", ".h5", ".hdf5", ".keras", ".gguf"),
 )
@@ -69,7 +69,7 @@ def _choice(names: list[str]) -> tuple[str, list[str]]:
         return usual[0], usual[1:]
     if any(name.endswith(".distcp") for name in names):
         raise ReadError("is a distributed PyTorch checkpoint, which is not read yet")
-    candidates = [name for name in names if name.lower().endswith(_ENDINGS)]
+    candidates = [name for name in names if name.lower().endswith(ENDINGS)]
     indices = [name for name in candidates if name.endswith(".index.json")]
     single = [name for name in candidates if name.endswith(".safetensors")]
     for choice in (indices, single, candidates):

@@ -182,9 +182,7 @@ def open(path: Path, trust_pickle: bool) -> Contents:
         raise ReadError("damaged: its header claims an impossible number of tensors or fields")
     metadata = _metadata(header, fields)
     entries = [_entry(header) for _ in range(tensors)]
-    alignment = int(metadata.get("general.alignment", "32"))
-    if alignment < 1 or alignment % 8 or alignment > _BLOCK:
-        raise ReadError(f"damaged: its tensors are aligned to {alignment:,} bytes")
+    alignment = _alignment(metadata.get("general.alignment", "32"))
     begin = -(-header.position // alignment) * alignment
     root: dict[str, StoredTensor] = {}
     for entry in entries:
@@ -199,6 +197,15 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     return Contents(
         NAME, root, source.digest, check=source.check, metadata=metadata, notes=tuple(notes)
     )
+
+
+def _alignment(said: str) -> int:
+    """The number of bytes, in text, to a multiple of which tensors are moved."""
+    is_number = said.isascii() and said.isdecimal() and len(said) < 9
+    alignment = int(said) if is_number else 0
+    if alignment < 1 or alignment % 8 or alignment > _BLOCK:
+        raise ReadError(f"damaged: its tensors are aligned to {quoted(said)} bytes")
+    return alignment
 
 
 def _metadata(header: Header, count: int) -> dict[str, str]:
@@ -228,8 +235,9 @@ def _stored(source: Source, begin: int, entry: Entry) -> dict[str, StoredTensor]
     block, size = 1, ITEMSIZE[_PLAIN[entry.kind]] if entry.kind in _PLAIN else 0
     if entry.kind in _QUANTISED:
         _, block, size = _QUANTISED[entry.kind]
-    if shape and shape[-1] % block:
-        raise ReadError(f"damaged: {quoted(name)} has rows of {shape[-1]:,}, not whole blocks")
+    row = shape[-1] if shape else 1
+    if row % block:
+        raise ReadError(f"damaged: {quoted(name)} has rows of {row:,}, not whole blocks")
     length = math.prod(shape) // block * size
     if begin + entry.offset + length > source.size:
         raise ReadError(f"is truncated: it ends before {quoted(name)} does")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import Any
 
@@ -17,47 +18,13 @@ from infoflow.checkpoints.checkpoint import StoredTensor, unread
 from infoflow.checkpoints.dtypes import ITEMSIZE, numpy_dtype
 from infoflow.checkpoints.extras import needed
 from infoflow.checkpoints.faults import ReadError, quoted
-from infoflow.checkpoints.source import Source
+from infoflow.checkpoints.source import Source, Window
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 EXTRA = "keras"
 _MOST_EXPANDED = 1100  # deflate cannot do better than 1032 : 1
 _MOST_OBJECTS = 1_000_000
 _DEEPEST = 50
-
-
-class Window(io.RawIOBase):
-    """A part of a file as a file of its own, read-only."""
-
-    def __init__(self, source: Source, begin: int, size: int) -> None:
-        super().__init__()
-        self._source, self._begin, self._size, self._at = source, begin, size, 0
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Moves to a place."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(base + offset, 0)
-        return self._at
-
-    def tell(self) -> int:
-        """The place."""
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Fills a buffer as far as the part goes."""
-        view = memoryview(buffer).cast("B")
-        count = max(min(len(view), self._size - self._at), 0)
-        view[:count] = self._source.read(self._begin + self._at, count)
-        self._at += count
-        return count
 
 
 @dataclass(frozen=True)
@@ -94,6 +61,8 @@ class Hdf5:
         try:
             yield
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+            if not _is_of_h5py(error):
+                raise
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ReadError(f"is truncated or damaged as an HDF5 file: {reason:.120}") from None
 
@@ -157,6 +126,12 @@ class Hdf5:
             array: np.ndarray[Any, Any] = np.asarray(file[path][()])
         kind = numpy_dtype(dtype)
         return array.view(kind) if array.dtype.kind == "V" else array.astype(kind, copy=False)
+
+
+def _is_of_h5py(error: Exception) -> bool:
+    """Whether it was raised within the library, and not by a mistake of those who call it."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    return any(str(f.f_globals.get("__name__")).partition(".")[0] == "h5py" for f in frames)
 
 
 def hdf5(path: Path, source: Source, begin: int, size: int) -> Hdf5:

@@ -73,8 +73,9 @@ def open_archive(path: Path, trust_pickle: bool) -> Contents:
     source = Source(path)
     archive = archive_of(source, directory(source), "")
     weights, config = archive.members[_WEIGHTS], archive.members.get(_CONFIG)
-    if weights.file_size != weights.compress_size:
+    if not archive.is_stored(weights):
         raise ReadError(f"has {quoted(_WEIGHTS)} compressed, which is not read")
+    archive.refuse_unread(weights)
     said = None
     if config is not None and config.file_size <= _LONGEST_CONFIG:
         said = parse_json(archive.read(config), _CONFIG)

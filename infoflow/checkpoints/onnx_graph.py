@@ -9,16 +9,28 @@ from typing import Any
 import numpy as np
 
 from infoflow.checkpoints.checkpoint import StoredTensor, unread
-from infoflow.checkpoints.faults import ReadError
-from infoflow.checkpoints.onnx_constants import Constant, folded
-from infoflow.checkpoints.onnx_roles import Use, uses
+from infoflow.checkpoints.faults import ReadError, quoted
+from infoflow.checkpoints.onnx_constants import FOLDED, Constant, folded
+from infoflow.checkpoints.onnx_roles import ROLES, Use, uses
 from infoflow.checkpoints.onnx_tensors import Data, stored
 
 _MOST_NODES = 2_000_000
 _DEEPEST = 30
 _GRAPH, _GRAPHS = 5, 10
-_VALUES = {1: "f", 2: "i", 3: "s", 6: "floats", 7: "ints"}
+_FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS, _SPARSE = 1, 2, 3, 4, 6, 7, 11
+_VALUES = {_FLOAT: "f", _INT: "i", _STRING: "s", _FLOATS: "floats", _INTS: "ints"}
 """Where an attribute of a type has its value."""
+_TYPES = {
+    **dict.fromkeys(("alpha", "beta", "epsilon", "value_float"), _FLOAT),
+    **dict.fromkeys(("axis", "block_size", "group", "to", "transA", "transB", "value_int"), _INT),
+    "auto_pad": _STRING,
+    "value": _TENSOR,
+    "value_floats": _FLOATS,
+    **dict.fromkeys(("axes", "dilations", "ends", "kernel_shape", "output_padding"), _INTS),
+    **dict.fromkeys(("output_shape", "pads", "perm", "starts", "strides", "value_ints"), _INTS),
+    "sparse_value": _SPARSE,
+}
+"""The type of every attribute that is read, the same for every operator that is known."""
 _QUANTISED = "_quantized"
 
 
@@ -99,8 +111,8 @@ def _node(node: Any, data: Data, scope: Scope, found: Walked) -> None:
     found.nodes += 1
     if found.nodes > _MOST_NODES:
         raise ReadError(f"damaged: its graph has more than {_MOST_NODES:,} nodes")
-    attributes = dict(_attributes(node))
     output = node.output[0] if node.output else ""
+    attributes = dict(_attributes(node)) if _is_known(node) else {}
     scope.numbers[output] = number
     if node.op_type == "Constant":
         tensor = _of_constant(node, attributes, data)
@@ -184,8 +196,21 @@ def _added(
     return constant
 
 
+def _is_known(node: Any) -> bool:
+    """Whether its attributes are read; other operators may give their names other types."""
+    return node.op_type == "Constant" or node.op_type in FOLDED or node.op_type in ROLES
+
+
 def _attributes(node: Any) -> Iterator[tuple[str, Any]]:
+    """The attributes that are numbers or text.
+
+    Raises:
+        ReadError: where one that is read has another type than its name says.
+    """
     for attribute in node.attribute:
+        if attribute.type != _TYPES.get(attribute.name, attribute.type):
+            owner = quoted(node.name or node.op_type)
+            raise ReadError(f"damaged: {quoted(attribute.name)} of {owner} has the wrong type")
         where = _VALUES.get(attribute.type)
         if where is None:
             continue

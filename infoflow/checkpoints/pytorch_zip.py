@@ -57,10 +57,14 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     )
 
 
-def describing(archive: Archive) -> Callable[[object], StoredTensor]:
-    """What describes a tensor of a pickle whose storages are the members ``data/KEY``."""
+def describing(archive: Archive, folder: str = "data/") -> Callable[[object], StoredTensor]:
+    """What describes a tensor of a pickle whose storages are the members of a folder."""
     swapped = _order(archive) != sys.byteorder
-    return partial(stored, check=partial(_check, archive), read=partial(_read, archive, swapped))
+    return partial(
+        stored,
+        check=partial(_check, archive, folder),
+        read=partial(_read, archive, folder, swapped),
+    )
 
 
 def _archive(source: Source) -> Archive:
@@ -96,8 +100,8 @@ def _order(archive: Archive) -> str:
     return order.decode()
 
 
-def _check(archive: Archive, storage: StorageReference) -> None:
-    member = archive.members.get(f"data/{storage.key}")
+def _check(archive: Archive, folder: str, storage: StorageReference) -> None:
+    member = archive.members.get(f"{folder}{storage.key}")
     if member is None:
         raise ReadError(f"damaged: its storage {quoted(storage.key)} is not in the file")
     expected = storage.count * STORED_ITEMSIZE[storage.dtype]
@@ -114,9 +118,14 @@ def _check(archive: Archive, storage: StorageReference) -> None:
 
 
 def _read(
-    archive: Archive, swapped: bool, storage: StorageReference, start: int, layout: Layout
+    archive: Archive,
+    folder: str,
+    swapped: bool,
+    storage: StorageReference,
+    start: int,
+    layout: Layout,
 ) -> np.ndarray[Any, Any]:
-    member = archive.members[f"data/{storage.key}"]
+    member = archive.members[f"{folder}{storage.key}"]
     if not archive.is_stored(member):
         return layout.view(archive.read(member), start, swapped=swapped)
     begin = archive.offset(member)

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from infoflow.checkpoints.faults import ReadError
 from infoflow.checkpoints.torn_maps import Extent, watch
@@ -31,7 +32,17 @@ class Source:
             self._stamp = _stamp(file)
         self.size = self._stamp[1]
         self._map: weakref.ref[mmap.mmap] | None = None
+        self._is_unchecked = False
         self._extent: Extent | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same file, not changed in between."""
+        if not isinstance(other, Source):
+            return NotImplemented
+        return (self._absolute, self._stamp) == (other._absolute, other._stamp)
+
+    def __hash__(self) -> int:
+        return hash((self._absolute, self._stamp))
 
     def _open(self) -> io.FileIO:
         # O_NONBLOCK: opening a named pipe must not wait for a writer.
@@ -51,6 +62,7 @@ class Source:
         """
         with self._open() as file:
             self._ask(file)
+            self._is_unchecked = True
             yield file
             self._ask(file)
 
@@ -63,11 +75,16 @@ class Source:
     def check(self) -> None:
         """Asks whether all that was read came from the file that was opened.
 
+        A file of which nothing was read since the last time, and which is not mapped, is not
+        opened for it: of many shards, a layer needs one.
+
         Raises:
             ReadError: where it has changed meanwhile, or some of it could not be read.
         """
-        with self.reopened():
-            pass
+        if self._is_unchecked or (self._map is not None and self._map() is not None):
+            with self._open() as file:
+                self._ask(file)
+            self._is_unchecked = False
 
     def read(self, offset: int, count: int) -> bytes:
         """``count`` bytes from ``offset``.
@@ -97,8 +114,12 @@ class Source:
         with self.reopened() as file:
             if held is None:
                 held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                self._map, self._extent = weakref.ref(held), watch(held)
+                self._map, self._extent = weakref.ref(held, self._unmapped), watch(held)
         return held
+
+    def _unmapped(self, _: weakref.ref[mmap.mmap]) -> None:
+        # It was read from until now, perhaps by another thread than the one that last asked.
+        self._is_unchecked = True
 
     def digest(self) -> str:
         """SHA-256 of the file, in hexadecimal."""
@@ -106,6 +127,40 @@ class Source:
 
         with self.reopened() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Window(io.RawIOBase):
+    """A part of a file as a file of its own, read-only."""
+
+    def __init__(self, source: Source, begin: int, size: int) -> None:
+        super().__init__()
+        self._source, self._begin, self._size, self._at = source, begin, size, 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Moves to a place."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(base + offset, 0)
+        return self._at
+
+    def tell(self) -> int:
+        """The place."""
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills a buffer as far as the part goes."""
+        view = memoryview(buffer).cast("B")
+        count = max(min(len(view), self._size - self._at), 0)
+        view[:count] = self._source.read(self._begin + self._at, count)
+        self._at += count
+        return count
 
 
 def head(path: Path) -> bytes:

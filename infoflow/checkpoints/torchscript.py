@@ -8,13 +8,11 @@ code, ``NAME/code/`` the code, from which strides and kinds are read as text.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from infoflow.checkpoints import pytorch_zip, rebuilding
-from infoflow.checkpoints.checkpoint import StoredTensor
-from infoflow.checkpoints.contents import Contents
+from infoflow.checkpoints.contents import Contents, Described, described
 from infoflow.checkpoints.faults import ReadError, UnsafeReadError, listed
 from infoflow.checkpoints.pickle_names import known
 from infoflow.checkpoints.pickles import Machine
@@ -40,15 +38,6 @@ _PLAIN: dict[str, Callable[..., object]] = {
     **{f"torch.jit._pickle.{name}": rebuilding.plain_list for name in _LISTS},
     "torch.jit._pickle.restore_type_tag": rebuilding.untagged,
 }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Leaf:
-    """A tensor of the archive, and what the code says of it."""
-
-    tensor: PickledTensor | UnreadTensor
-    describe: Callable[[object], StoredTensor]
-    facts: ParameterFacts | None
 
 
 def sniff(head: bytes, path: Path) -> bool:
@@ -79,25 +68,14 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     frozen = _frozen(constants)
     tensors, facts, left = _tensors(root, code, frozen)
     describe = pytorch_zip.describing(archive)
-    leaves = {name: Leaf(leaf, describe, facts.get(name)) for name, leaf in tensors.items()}
-    describe = pytorch_zip.describing(_of_constants(archive))
+    leaves = {
+        name: Described(partial(describe, leaf), facts.get(name)) for name, leaf in tensors.items()
+    }
+    describe = pytorch_zip.describing(archive, "constants/")
     for index, leaf in frozen.items():
-        name = f"constants.{index}"
-        leaves[name] = Leaf(leaf, describe, facts.get(f"{CONSTANTS}.c{index}"))
-    return Contents(
-        NAME,
-        leaves,
-        source.digest,
-        check=source.check,
-        is_tensor=lambda leaf: isinstance(leaf, Leaf),
-        stored=_stored,
-        notes=tuple(_notes(left, frozen)),
-    )
-
-
-def _stored(leaf: object) -> StoredTensor:
-    assert isinstance(leaf, Leaf)
-    return replace(leaf.describe(leaf.tensor), facts=leaf.facts)
+        said = facts.get(f"{CONSTANTS}.c{index}")
+        leaves[f"constants.{index}"] = Described(partial(describe, leaf), said)
+    return described(NAME, source, leaves, _notes(left, frozen))
 
 
 def _named(module: str, name: str) -> Known:
@@ -125,16 +103,6 @@ def _frozen(constants: object) -> dict[int, PickledTensor | UnreadTensor]:
     numbered = enumerate(constants) if isinstance(constants, tuple) else ()
     found = ((i, leaf) for i, leaf in numbered if isinstance(leaf, PickledTensor | UnreadTensor))
     return {i: leaf for i, leaf in found if 0 not in shape_of(leaf)}
-
-
-def _of_constants(archive: Archive) -> Archive:
-    """The same archive, where the storages are the constants'."""
-    members = {
-        f"data/{name.removeprefix('constants/')}" if name.startswith("constants/") else name: member
-        for name, member in archive.members.items()
-        if not name.startswith("data/")
-    }
-    return replace(archive, members=members)
 
 
 def _tensors(

@@ -11,10 +11,11 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from infoflow.checkpoints.faults import ReadError, quoted
-from infoflow.checkpoints.source import Source
+from infoflow.checkpoints.source import Source, Window
 
 if TYPE_CHECKING:
     from zipfile import ZipInfo
@@ -99,23 +100,25 @@ class Archive:
         return data
 
 
-class _Reader(io.FileIO):
+class _Reader(io.BufferedReader):
     """A file for ``zipfile``, which reads a whole directory at once, whatever size it claims."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _LONGEST_DIRECTORY:
             raise ReadError(f"damaged: its zip directory claims {size:,} bytes")
-        return super().read(size) or b""
+        return super().read(size)
 
 
-def directory(source: Source) -> list[ZipInfo]:
+@lru_cache(maxsize=1)
+def directory(source: Source) -> tuple[ZipInfo, ...]:
     """The members that the directory at the archive's end names.
+
+    The last one is kept: several formats are told apart by it before one of them is opened.
 
     Raises:
         ReadError: for a directory that cannot be read, and for a zip bomb.
     """
-    with source.reopened() as file, _Reader(file.fileno(), closefd=False) as reader:
-        return _members(reader, source.size)
+    return tuple(_members(source, 0, source.size))
 
 
 def nested(archive: Archive, name: str) -> list[ZipInfo]:
@@ -127,18 +130,19 @@ def nested(archive: Archive, name: str) -> list[ZipInfo]:
     member = archive.members[name]
     if not archive.is_stored(member):
         raise ReadError(f"has {quoted(name)} compressed, which is not read")
-    begin, data = archive.offset(member), archive.read(member)
-    every = _members(io.BytesIO(data), len(data))
+    archive.refuse_unread(member)
+    begin = archive.offset(member)
+    every = _members(archive.source, begin, member.file_size)
     for inner in every:
         inner.header_offset += begin
     return every
 
 
-def _members(file: BinaryIO, size: int) -> list[ZipInfo]:
+def _members(source: Source, begin: int, size: int) -> list[ZipInfo]:
     from zipfile import BadZipFile, ZipFile
 
     try:
-        with ZipFile(file) as zipped:
+        with _Reader(Window(source, begin, size)) as file, ZipFile(file) as zipped:
             every = zipped.infolist()
     except (
         *(BadZipFile, OSError, ValueError, NotImplementedError, struct.error, EOFError),

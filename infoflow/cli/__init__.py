@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import traceback
 import warnings
 from pathlib import Path
+from typing import Any, TextIO, cast
 
 from infoflow.errors import InfoflowError
 
@@ -19,6 +21,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    sys.stdout = cast(TextIO, _UntilClosed(sys.stdout))
     if not sys.warnoptions:
         # What a file's odd numbers do to numpy is told in notes, not in lines of our source.
         warnings.simplefilter("ignore")
@@ -48,6 +51,39 @@ def main() -> None:
             f"infoflow, not of your file. The traceback is in {Path(file.name)}."
         )
         sys.exit(EXIT_FAULT)
+
+
+class _UntilClosed:
+    """Standard output that lets go what nobody reads any more (``infoflow check … | head -1``).
+
+    The command goes on and ends with its own exit code, which may be the answer to a check.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write; once the reader is gone, nowhere."""
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            self._let_go()
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush; once the reader is gone, nowhere."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _say(sentence: str) -> None:

@@ -73,16 +73,14 @@ def analyze(
 ) -> None:
     """Report where a trained network keeps entropy and where it loses it, layer by layer."""
     from infoflow.analysis import analyze as run
-    from infoflow.checkpoints.faults import reading
     from infoflow.cli.progress import Progress
 
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
-    outputs.check(paths)
+    outputs.check(paths, journal=resume)
     if resume is not None and len(paths) > 1:
         raise SelectionError(f"--resume keeps the layers of one input, not of {len(paths)}.")
     for path in paths:
-        with reading(path):
-            path.stat()
+        options.must_exist(path)
     reports = []
     for path in paths:
         with _resumable(resume), Progress(path, quiet=quiet) as progress:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infoflow.cli import options
-from infoflow.cli.check_outputs import CheckOutputs, say
-from infoflow.errors import CheckError, CheckpointError, OutputError
+from infoflow.cli.check_outputs import CheckOutputs
+from infoflow.cli.console import say
+from infoflow.cli.outputs import spare_inputs
+from infoflow.errors import CheckError, OutputError
 
 if TYPE_CHECKING:
     from infoflow.checking.settings import Settings
@@ -90,6 +92,9 @@ def check(
         refuse_unusable(settings, has_baseline=baseline is not None, file=str(file or ""))
     former = baselines.read(baseline) if baseline and not update_baseline else []
     chosen = paths or _checkpoints(settings, folder, file)
+    if baseline and update_baseline:
+        spare_inputs([baseline], [*chosen, *filter(None, [file])])
+    outputs.spare([*chosen, *filter(None, [file, baseline])])
     reports = [report for path in chosen for report in _reports(path, settings, folder, quiet)]
     if baseline and update_baseline:
         say(baselines.update(baseline, reports, keep_others=bool(paths)), quiet=quiet)
@@ -145,8 +150,7 @@ def _reports(path: Path, settings: Settings, folder: Path, quiet: bool) -> list[
     from infoflow.cli import baselines
     from infoflow.cli.progress import Progress
 
-    if not path.exists():
-        raise CheckpointError(f"{path}: there is no such file or folder.")
+    options.must_exist(path)
     if path.is_file() and path.suffix == ".json" and not path.name.endswith(".index.json"):
         return baselines.read(path)
     arch = settings.arch

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infoflow.cli.outputs import STANDARD_OUTPUT, check_targets
+from infoflow.cli.console import say, standard_output
+from infoflow.cli.outputs import STANDARD_OUTPUT, check_targets, spare_inputs
 from infoflow.errors import OutputError
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class CheckOutputs:
         """Whether anything but the terminal's list is wanted."""
         return bool(self._targets or self.folder)
 
+    def spare(self, inputs: Iterable[Path]) -> None:
+        """Refuse to write over what is read; see `infoflow.cli.outputs.spare_inputs`."""
+        inside = [self.folder / file for file in FILES.values()] if self.folder else []
+        spare_inputs([*self._targets.values(), *inside], inputs)
+
     def check(self) -> None:
         """Refuse what cannot work, before the work.
 
@@ -55,7 +61,6 @@ class CheckOutputs:
 
     def write(self, outcome: Outcome, *, quiet: bool, verbose: bool, no_color: bool) -> None:
         """Write every wanted output, once all are rendered, and show the list."""
-        from infoflow.cli.console import standard_output
         from infoflow.render.checks import RENDERERS
         from infoflow.render.checks.to_terminal import to_terminal
         from infoflow.render.files import encoded, make_folder, write_all
@@ -78,11 +83,3 @@ class CheckOutputs:
             to_terminal(outcome, standard_output(no_color=no_color), verbose=verbose)
         for path in contents:
             say(f"wrote {path}", quiet=quiet)
-
-
-def say(sentence: str, *, quiet: bool) -> None:
-    """A sentence on standard error."""
-    if not quiet:
-        from infoflow.render.text import printable
-
-        print(printable(sentence), file=sys.stderr)  # noqa: T201

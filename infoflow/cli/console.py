@@ -31,3 +31,11 @@ def standard_output(*, no_color: bool = False) -> Console:
         emoji=False,
         soft_wrap=False,
     )
+
+
+def say(sentence: str, *, quiet: bool = False) -> None:
+    """A sentence on standard error, without control characters from a file's names."""
+    if not quiet:
+        from infoflow.render.text import printable
+
+        print(printable(sentence), file=sys.stderr)  # noqa: T201

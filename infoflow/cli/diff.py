@@ -11,7 +11,6 @@ import typer
 
 from infoflow.cli import options
 from infoflow.cli.outputs import COMPARISONS, Outputs
-from infoflow.errors import CheckpointError
 
 if TYPE_CHECKING:
     from infoflow.cli.progress import Progress
@@ -39,7 +38,13 @@ def diff(
     arch: options.Arch = None,
     input_size: options.InputSize = None,
     weights: options.Weights = options.WeightsChoice.auto,
-    trust_pickle: options.TrustPickle = False,
+    trust_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--trust-pickle",
+            help="Let pickled files run their code, each twice; only if you trust them.",
+        ),
+    ] = False,
     fast: options.Fast = False,
     seed: options.Seed = 0,
     json: options.JsonFile = None,
@@ -65,10 +70,9 @@ def diff(
     from infoflow.comparison.compare import compare
 
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
-    outputs.check(paths[:1])
+    outputs.check(paths, documents=1)
     for path in paths:
-        if not path.exists():
-            raise CheckpointError(f"{path}: there is no such file or folder.")
+        options.must_exist(path)
     with _Followed(quiet=quiet) as progress:
         comparison = compare(
             *paths,

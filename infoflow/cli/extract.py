@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infoflow.cli import options
+from infoflow.cli.outputs import spare_inputs
 from infoflow.errors import OutputError, SelectionError
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def extract(
     from infoflow.threads import threads_for
 
     ending = _check(out, picture, what, dry_run=dry_run)
+    spare_inputs(filter(None, (out, picture)), [path])
     limit = extraction.memory_limit(
         None if max_memory is None else parse_bytes(max_memory, "--max-memory")
     )
@@ -108,6 +110,7 @@ def extract(
     extraction.refuse_too_large(choice, ending, limit)
     read = choice.layer.read()
     matrix = extraction.build(choice, read, ending)
+    opened.checkpoint.check()
     _write(choice, matrix, title, out, picture, quiet=quiet)
     if not quiet:
         with threads_for(choice.layer.summary.shape):

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from infoflow.cli import options
+from infoflow.errors import first_line
 
 OPTIONAL = {
     "timm": ("--arch timm:NAME", "pip install 'infoflow[timm]'"),
@@ -83,7 +84,7 @@ def _torch() -> dict[str, str]:
     try:
         torch = import_module("torch")
     except Exception as error:
-        return {"torch": f"{_version('torch')}, which cannot be imported: {_first_line(error)}"}
+        return {"torch": f"{_version('torch')}, which cannot be imported: {first_line(error)}"}
     devices = ["cpu"]
     if torch.cuda.is_available():
         devices += [
@@ -100,8 +101,4 @@ def _torch() -> dict[str, str]:
         return rows | {"torchvision": import_module("torchvision").__version__}
     except Exception as error:
         broken = f"{_version('torchvision')} does not fit torch {torch.__version__}"
-        return rows | {"torchvision": f"{broken} ({_first_line(error)}). {PAIR}"}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return rows | {"torchvision": f"{broken} ({first_line(error)}). {PAIR}"}

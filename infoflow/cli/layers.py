@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from infoflow.cli import options
+from infoflow.words import cut
 
 if TYPE_CHECKING:
     from infoflow.report import LayerSummary
@@ -55,8 +56,9 @@ def layers(
     from rich.text import Text
 
     from infoflow.cli.console import standard_output
-    from infoflow.render.text import printable, shape_text
+    from infoflow.render.text import printable
     from infoflow.report import Status
+    from infoflow.words import shape_text
 
     console = standard_output(no_color=no_color)
     known = opened.architecture.title if opened.architecture else "architecture not known"
@@ -96,5 +98,4 @@ def _notes(layers: Sequence[LayerSummary]) -> Iterator[str]:
         if layer.note:
             names.setdefault(layer.note, []).append(layer.name)
     for note, found in names.items():
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-        yield f"{', '.join(found[:_NAMED])}{more}: {note}"
+        yield f"{cut(found, _NAMED)}: {note}"

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from infoflow.errors import SelectionError
+from infoflow.errors import CheckpointError, SelectionError
 
 
 class Format(StrEnum):
@@ -108,6 +108,21 @@ def input_size(text: str | None) -> tuple[int, ...] | None:
         raise SelectionError(f"--input-size {text!r} is not a size such as 224 or 224x320.")
     numbers = tuple(int(word) for word in re.split("[x×]", text))
     return numbers * 2 if len(numbers) == 1 else numbers
+
+
+def must_exist(path: Path) -> None:
+    """Refuse an input that is not there, before any work.
+
+    Raises:
+        CheckpointError: There is none of that name, or it may not be looked at.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise CheckpointError(f"{path}: there is no such file or folder.") from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise CheckpointError(f"{path}: cannot be read ({reason})") from None
 
 
 def command() -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from infoflow.cli.console import say
 from infoflow.cli.options import Format
 from infoflow.errors import OutputError
 from infoflow.render import COMPARISON_RENDERERS, RENDERERS, Renderer
@@ -43,6 +44,32 @@ def check_targets(targets: Sequence[str]) -> None:
             raise OutputError(f"{target}: is a folder, not a file that can be written.")
         if not Path(target).absolute().parent.is_dir():
             raise OutputError(f"{target}: its folder does not exist.")
+
+
+def spare_inputs(targets: Iterable[str | Path], inputs: Iterable[Path]) -> None:
+    """Refuse a target that is one of the files to be read, by whatever name or link.
+
+    Args:
+        targets: Files to be written; ``-`` is none.
+        inputs: What is read: checkpoints, with every file that belongs to one, and others.
+
+    Raises:
+        OutputError: One of the targets is one of them.
+    """
+    from infoflow.checkpoints.parts import weight_files
+
+    places = [Path(target) for target in targets if str(target) != STANDARD_OUTPUT]
+    there = [place for place in places if place.is_file()]
+    if not there:
+        return
+    read = [file for path in inputs if path.exists() for file in weight_files(path)]
+    for place in there:
+        for file in read:
+            if file.exists() and place.samefile(file):
+                raise OutputError(
+                    f"{place}: would be written over {file}, which belongs to the input; "
+                    "name another file."
+                )
 
 
 @dataclass
@@ -108,6 +135,7 @@ def _known_of_comparisons(_: Sequence[Document]) -> dict[str, object]:
 
 REPORTS = Kind("report", RENDERERS, _draw_report, _known_of_reports)
 COMPARISONS = Kind("diff", COMPARISON_RENDERERS, _draw_comparison, _known_of_comparisons)
+KINDS = (REPORTS, COMPARISONS)
 
 
 @dataclass(frozen=True)
@@ -137,18 +165,35 @@ class Outputs:
         """Whether an output takes standard output, so that nothing else may."""
         return STANDARD_OUTPUT in self._texts.values()
 
-    def check(self, paths: Sequence[Path]) -> None:
+    @property
+    def _files(self) -> list[str | Path]:
+        """The texts that are written, those of a folder for one document among them."""
+        renderers = ((kind.stem, one.ending) for kind in KINDS for one in kind.renderers.values())
+        inside = [self.out / f"{stem}.{ending}" for stem, ending in renderers] if self.out else []
+        return [*self._texts.values(), *inside]
+
+    def check(
+        self, paths: Sequence[Path], *, documents: int | None = None, journal: Path | None = None
+    ) -> None:
         """Refuse what cannot work, before the work.
+
+        Args:
+            paths: What is read.
+            documents: That are written, where it is not one for each of ``paths``.
+            journal: A file that is written during the work.
 
         Raises:
             OutputError: Two outputs on standard output or in one file, one file for several
-                reports, a folder that is missing or a target that is one.
+                reports, a folder that is missing, a target that is one, or one that is an input.
         """
-        check_targets(list(self._texts.values()))
+        kept = [str(journal)] if journal else []
+        check_targets([*self._texts.values(), *kept])
+        spare_inputs([*self._files, *kept], paths)
         several = [name for name in self._texts if not RENDERERS[name].several]
-        if len(paths) > 1 and (several or self.plots):
+        count = len(paths) if documents is None else documents
+        if count > 1 and (several or self.plots):
             name = several[0] if several else "plots"
-            raise OutputError(f"--{name} takes one input; for {len(paths)} use --out FOLDER.")
+            raise OutputError(f"--{name} takes one input; for {count} use --out FOLDER.")
         for folder in (self.plots, self.out):
             if folder and folder.exists() and not folder.is_dir():
                 raise OutputError(f"{folder}: is a file, not a folder.")
@@ -179,7 +224,7 @@ class Outputs:
         for text in todo.printed:
             sys.stdout.write(text)
         for sentence in todo.said:
-            _say(sentence, quiet)
+            say(sentence, quiet=quiet)
 
     def _folders(self, documents: Sequence[Document]) -> Iterator[Path]:
         assert self.out is not None
@@ -209,7 +254,7 @@ class Outputs:
 
     def _draw(self, kind: Kind, document: Document, folder: Path, todo: _Todo) -> list[str]:
         """Draw the plots; what to say of them."""
-        from infoflow.render.text import counted
+        from infoflow.words import counted
 
         plots, skipped = kind.draw(document, self.format.value)
         todo.folders.append(folder)
@@ -218,10 +263,3 @@ class Outputs:
             f"wrote {counted(len(plots), 'plot')} into {folder}",
             *(f"not drawn: {reason}" for reason in skipped),
         ]
-
-
-def _say(sentence: str, quiet: bool) -> None:
-    if not quiet:
-        from infoflow.render.text import printable
-
-        print(printable(sentence), file=sys.stderr)  # noqa: T201

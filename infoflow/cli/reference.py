@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infoflow.cli import options
+from infoflow.cli.console import say, standard_output
 
 if TYPE_CHECKING:
     from rich.table import Table as Printed
@@ -36,7 +36,6 @@ def show(
     which: Which = "default", json: options.Json = False, no_color: options.NoColor = False
 ) -> None:
     """Print the quantiles of each quantity in each kind of layers, and the networks."""
-    from infoflow.cli.console import standard_output
     from infoflow.reference.places import choose
 
     reference = choose(which)
@@ -81,13 +80,15 @@ def add(
     if name is not None and len(paths) > 1:
         raise SelectionError("--name takes one path.")
     mine, theirs = own(), {network.digest: network.name for network in shipped().networks}
-    found: list[Network] = []
+    found: dict[str, Network] = {}
     for path in paths:
-        if not path.exists():
-            raise CheckpointError(f"{path}: there is no such file or folder.")
+        options.must_exist(path)
         digest = open_checkpoint(path, weights=weights.value, trust_pickle=trust_pickle).digest()
         if digest in theirs:
-            _say(f"{path} is in the shipped table already, as {theirs[digest]}")
+            say(f"{path} is in the shipped table already, as {theirs[digest]}")
+            continue
+        if digest in found:
+            say(f"{path} holds the same as {found[digest].name}, which is added")
             continue
         report = analyze(
             path,
@@ -105,12 +106,12 @@ def add(
             raise CheckpointError(f"{path}: holds no layer that is compared with others.")
         for finding in report.findings:
             if finding.severity == "serious":
-                _say(f"{path} has a serious finding, is it healthy? {finding.sentence}")
-        found.append(network)
+                say(f"{path} has a serious finding, is it healthy? {finding.sentence}")
+        found[digest] = network
     if found:
-        _write(mine.merged(Table(tuple(found))))
-    for network in found:
-        _say(f"added {network.name}: {_layers(network)}")
+        _write(mine.merged(Table(tuple(found.values()))))
+    for network in found.values():
+        say(f"added {network.name}: {_layers(network)}")
 
 
 @app.command("remove")
@@ -134,7 +135,7 @@ def remove(
         gone[found[0].digest] = found[0].name
     _write(mine.without(gone))
     for name in gone.values():
-        _say(f"removed {name}")
+        say(f"removed {name}")
 
 
 @app.command("path")
@@ -233,9 +234,3 @@ def _data(table: Table) -> dict[str, object]:
             for one in table.networks
         ],
     }
-
-
-def _say(sentence: str) -> None:
-    from infoflow.render.text import printable
-
-    print(printable(sentence), file=sys.stderr)  # noqa: T201

@@ -101,10 +101,10 @@ def _interval(
 ) -> tuple[float | None, float | None]:
     if difference is None:
         return None, None
-    squares = [half**2 for row in (before, after) if (half := _half_width(row)) is not None]
-    if not squares:
+    halves = [half for row in (before, after) if (half := _half_width(row)) is not None]
+    if not halves:
         return None, None
-    half = math.sqrt(sum(squares))
+    half = math.hypot(*halves)
     return difference - half, difference + half
 
 

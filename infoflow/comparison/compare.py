@@ -64,7 +64,8 @@ def compare(
         arch: Architecture of files that are not recognised.
         input_size: Spatial size of the network's input.
         weights: ``auto``, ``ema`` or ``raw``, where a file holds both.
-        trust_pickle: Let pickled files run their code. Only for files that you trust.
+        trust_pickle: Let pickled files run their code: each twice, to plan and to measure. Only
+            for files that you trust.
         fast: Coarser tolerances of the measures.
         seed: Of the random frequencies and draws, the same for every file.
         complete: Whether to compute the files' SHA-256, for a comparison that is written.
@@ -105,6 +106,9 @@ def compare(
         for source, label in zip(files, ordered.labels, strict=True)
     ]  # fmt: skip
     changes = [*_weight_changes(paired.names, planned, progress)]
+    for source in files:
+        if source.opened is not None:
+            source.opened.checkpoint.check()
     for place in range(1, len(reports)):
         changes += measure_changes(
             reports[0], reports[place], ["", *paired.names], first=0, second=place

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from infoflow.comparison.comparison import Unpaired
 from infoflow.report import LayerSummary
+from infoflow.words import cut, shape_text
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,12 @@ def _reason(name: str, tables: Sequence[Mapping[str, LayerSummary]], labels: Seq
     absent = [label for label, table in zip(labels, tables, strict=True) if name not in table]
     if absent:
         if len(absent) <= len(tables) // 2 or len(absent) == 1:
-            return f"not in {_some(absent)}"
+            return f"not in {cut(absent, 3)}"
         there = [label for label, table in zip(labels, tables, strict=True) if name in table]
-        return f"only in {_some(there)}"
+        return f"only in {cut(there, 3)}"
     found = [table[name] for table in tables]
-    for words in ([one.kind for one in found], ["×".join(map(str, one.shape)) for one in found]):
+    for words in ([one.kind for one in found], [shape_text(one.shape) for one in found]):
         if len(set(words)) > 1:
             other = next(place for place, word in enumerate(words) if word != words[0])
             return f"{words[0]} in {labels[0]}, {words[other]} in {labels[other]}"
     return ""
-
-
-def _some(labels: Sequence[str]) -> str:
-    shown = ", ".join(labels[:3])
-    return shown if len(labels) <= 3 else f"{shown} and {len(labels) - 3} more"

@@ -8,6 +8,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from infoflow.checkpoints.faults import reading
+from infoflow.checkpoints.source import head
 from infoflow.errors import CheckpointError, ReportError
 from infoflow.measures import choose
 from infoflow.network import Opened, open_network
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 Given: TypeAlias = "str | PathLike[str] | nn.Module | Report"
-
-_BEGINNING = 4096
-"""Bytes of a file in which a report names its first fields."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,8 @@ def is_report(path: str) -> bool:
     """Whether a file is one report, or a list of reports, in JSON, by how it begins."""
     if Path(path).is_dir():
         return False
-    try:
-        with Path(path).open("rb") as file:
-            beginning = file.read(_BEGINNING).lstrip()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from error
+    with reading(path):
+        beginning = head(Path(path)).lstrip()
     return beginning[:1] in (b"{", b"[") and all(
         word in beginning for word in (b'"source"', b'"format"', b'"digest"')
     )

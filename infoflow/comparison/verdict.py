@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from infoflow.comparison.comparison import ComparedLayer, Comparison, Fate, Outcome
+from infoflow.words import counted, plural
 
 NO_DIFFERENCE = "no difference"
 
@@ -37,7 +38,8 @@ def verdict(comparison: Comparison) -> str:
     """
     if not differs(comparison):
         what = "figures" if any(one.report for one in comparison.snapshots) else "weights"
-        return f"{NO_DIFFERENCE}: the {what} of {_layers(len(comparison.layers))} are the same"
+        layers = counted(len(comparison.layers), "layer")
+        return f"{NO_DIFFERENCE}: the {what} of {layers} are the same"
     parts = [_changed(comparison.layers), _most(comparison.layers), _unpaired(comparison)]
     parts.append(_findings(comparison))
     return "; ".join(filter(None, parts))
@@ -50,8 +52,7 @@ def _changed(layers: Sequence[ComparedLayer]) -> str:
     for chosen, noun in ((linear, "layer"), (norms, "normalisation")):
         if chosen:
             count = sum(layer.changed for layer in chosen)
-            plural = "" if len(chosen) == 1 else "s"
-            said.append(f"{count} of {len(chosen)} {noun}{plural}")
+            said.append(f"{count} of {len(chosen)} {plural(len(chosen), noun)}")
     return " and ".join(said) + " changed"
 
 
@@ -68,7 +69,7 @@ def _most(layers: Sequence[ComparedLayer]) -> str:
 
 def _unpaired(comparison: Comparison) -> str:
     count = len(comparison.unpaired)
-    return f"{_layers(count)} not compared" if count else ""
+    return f"{counted(count, 'layer')} not compared" if count else ""
 
 
 def _findings(comparison: Comparison) -> str:
@@ -80,10 +81,6 @@ def _findings(comparison: Comparison) -> str:
     ):
         count = sum(one.fate is fate for one in comparison.findings)
         if count:
-            noun = "" if told else f" finding{'' if count == 1 else 's'}"
+            noun = "" if told else f" {plural(count, 'finding')}"
             told.append(f"{count}{noun} {words}")
     return ", ".join(told)
-
-
-def _layers(count: int) -> str:
-    return f"{count:,} layer{'' if count == 1 else 's'}"

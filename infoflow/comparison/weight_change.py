@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,10 @@ class WeightChange:
     """Two weights A (before) and B (after), entry by entry.
 
     Args:
-        relative: ‖B − A‖_F / ‖A‖_F; None where A is all zero and B is not, or where either holds
-            NaN or infinite values.
+        relative: ‖B − A‖_F / ‖A‖_F; None where A is all zero and B is not, or where they
+            differ and either holds NaN or infinite values.
         cosine: ⟨A, B⟩ / (‖A‖_F ‖B‖_F), in [−1, 1]; None where either norm is zero or not finite.
-        changed: Entries that are not equal.
+        changed: Entries that are not equal; NaN in both is no change.
         zeros_before: Entries of A that are exactly zero.
         zeros_after: Entries of B that are exactly zero.
         non_finite: Entries that are NaN or infinite in either.
@@ -60,24 +61,25 @@ def weight_change(
     if non_finite:
         values = "value that is" if non_finite == 1 else "values that are"
         note = f"the weights hold {non_finite:,} {values} NaN or infinite"
+        relative = None if changed else 0.0
         return WeightChange(
-            None, None, changed, zeros_before, zeros_after, non_finite, before.size, note
+            relative, None, changed, zeros_before, zeros_after, non_finite, before.size, note
         )
     if (largest and not all(1e-200 < s < 1e200 for s in sums[:2] if s)) or _vanished(sums, counts):
         _, sums, _ = _sums(before, after, largest)
     square_before, square_after, product, square_change = sums
-    relative = _ratio(square_change, square_before) if changed else 0.0
+    change = _ratio(square_change, square_before) if changed else 0.0
     cosine = None
     if square_before and square_after:
         cosine = product / math.sqrt(square_before) / math.sqrt(square_after)
         # Cauchy and Schwarz bound it by 1; only rounding goes beyond.
         cosine = 1.0 if not changed else min(max(cosine, -1.0), 1.0)
-    note = "every weight was exactly zero before" if relative is None else ""
+    note = "every weight was exactly zero before" if change is None else ""
     if cosine is None and not note:
         note = "every weight is exactly zero"
         note += "" if square_before or square_after else " in both"
     return WeightChange(
-        relative, cosine, changed, zeros_before, zeros_after, non_finite, before.size, note
+        change, cosine, changed, zeros_before, zeros_after, non_finite, before.size, note
     )
 
 
@@ -103,7 +105,7 @@ def _sums(
             a, b = (np.asarray(one[start : start + BLOCK], dtype=np.float64) for one in flat)
             finite = np.isfinite(a) & np.isfinite(b)
             counts += (
-                np.count_nonzero(a != b),
+                np.count_nonzero((a != b) & ~(np.isnan(a) & np.isnan(b))),
                 np.count_nonzero(a == 0),
                 np.count_nonzero(b == 0),
                 a.size - np.count_nonzero(finite),
@@ -112,4 +114,12 @@ def _sums(
             a, b = (a / scale, b / scale) if scale != 1.0 else (a, b)
             d = b - a
             parts.append((float(a @ a), float(b @ b), float(a @ b), float(d @ d)))
-    return counts, tuple(math.fsum(column) for column in zip(*parts, strict=True)), largest
+    return counts, tuple(_total(column) for column in zip(*parts, strict=True)), largest
+
+
+def _total(parts: Sequence[float]) -> float:
+    """Their exact sum; NaN where it is beyond float64, or a part is not finite."""
+    try:
+        return math.fsum(parts) if all(map(math.isfinite, parts)) else math.nan
+    except OverflowError:
+        return math.nan

@@ -33,6 +33,7 @@ def run(
     """
     count = min(workers, len(jobs))
     threads = max(allowed() // count, 1)
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         count,
         mp_context=multiprocessing.get_context("spawn"),
@@ -53,7 +54,7 @@ def run(
     except BaseException:
         # Nobody waits for layers that are no longer wanted.
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
+        for child in set(multiprocessing.active_children()) - others:
             child.terminate()
         raise
     finally:

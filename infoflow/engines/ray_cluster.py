@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from infoflow.errors import InfoflowError, MissingDependencyError
+from infoflow.errors import InfoflowError, MissingDependencyError, first_line
 from infoflow.measuring import Measured, Measurer, Request
 
 _PATIENCE = 10.0
@@ -50,7 +50,7 @@ def run(
             raise error.cause from None
         raise
     except ray.exceptions.RayError as error:
-        raise ClusterError(f"Ray lost a worker: {_first_line(error)}") from None
+        raise ClusterError(f"Ray lost a worker: {first_line(error)}") from None
     finally:
         if started:
             ray.shutdown()
@@ -88,6 +88,8 @@ def _connect(ray: Any, workers: int) -> bool:
             _knock(address)
             ray.init(**quiet)
         else:
+            # Ray would end workers where the machine's memory is full, whoever fills it.
+            os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
             ray.init(
                 address="local",
                 num_cpus=workers,
@@ -96,7 +98,7 @@ def _connect(ray: Any, workers: int) -> bool:
                 **quiet,
             )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise ClusterError(f"Ray cannot be reached: {_first_line(error)}") from None
+        raise ClusterError(f"Ray cannot be reached: {first_line(error)}") from None
     return True
 
 
@@ -106,7 +108,3 @@ def _knock(address: str) -> None:
     if colon and port.isdecimal():
         with socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE):
             pass
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,6 +11,7 @@ from infoflow.extraction.choice import Choice, smaller_choices
 from infoflow.extraction.forms import TRANSPOSED
 from infoflow.layers import Layer
 from infoflow.memory import available_memory, bytes_text
+from infoflow.words import sides_text
 
 START_UP = 150 * 2**20
 """Bytes of the process itself."""
@@ -73,7 +74,7 @@ def refuse_too_large(choice: Choice, ending: str, limit: int | None) -> None:
     need = needed(choice, ending)
     if limit is None or need <= limit:
         return
-    shape = " × ".join(f"{side:,}" for side in choice.estimate.shape)
+    shape = sides_text(choice.estimate.shape)
     raise OperatorError(
         f"{name} is {shape} and needs {bytes_text(need)} of memory, of which {bytes_text(limit)} "
         f"may be used; {_smaller(choice, ending, limit)}."

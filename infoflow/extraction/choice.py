@@ -14,6 +14,7 @@ from infoflow.layers import Layer, PlannedLayer
 from infoflow.nearest import nearest
 from infoflow.network import Opened
 from infoflow.selection import select
+from infoflow.words import cut
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,11 @@ def choose(
     form = FORMS[wanted.what]
     if kind not in form.kinds:
         able = [word for word, other in FORMS.items() if kind in other.kinds]
+        has = f"it has {', '.join(able)}" if able else "extract has no form of it"
+        article = "an" if kind[0] in "aeiou" else "a"
+        what = f"{kind} layer" if kind == DENSE else kind
         raise SelectionError(
-            f"{name} is a {kind + ' layer' if kind == DENSE else kind} and has no {wanted.what} "
-            f"({form.says}); it has {', '.join(able)}."
+            f"{name} is {article} {what} and has no {wanted.what} ({form.says}); {has}."
         )
     if wanted.what.startswith("C_M") and len(planned.summary.shape) > 4:
         raise SelectionError(
@@ -121,10 +124,7 @@ def one_layer(layers: Sequence[PlannedLayer], word: str, opened: Opened) -> Plan
         ) from error
     if len(found) > 1:
         names = [layer.summary.name for layer in found]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        raise SelectionError(
-            f"{word!r} matches {len(names)} layers ({', '.join(names[:3])}{more}); name one."
-        )
+        raise SelectionError(f"{word!r} matches {len(names)} layers ({cut(names, 3)}); name one.")
     return found[0]
 
 
@@ -167,7 +167,7 @@ def smaller_choices(choice: Choice) -> list[tuple[str, Choice]]:
     if wanted.what == "W-square":
         found.append(("--what W", replace(choice, wanted=Wanted("W"))))
     if wanted.what == "layer" and kind != DENSE:
-        if "C_M" in FORMS and kind in FORMS["C_M"].kinds and len(choice.layer.summary.shape) <= 4:
+        if kind in FORMS["C_M"].kinds and len(choice.layer.summary.shape) <= 4:
             found.append(("--what C_M", replace(choice, wanted=Wanted("C_M"))))
         found.append(("--what symbol", replace(choice, wanted=Wanted("symbol"))))
     if kind != DENSE:

@@ -13,7 +13,8 @@ from infoflow.extraction.volumes import volume_rows
 from infoflow.facts import Geometry
 from infoflow.layers import Layer
 from infoflow.memory import bytes_text
-from infoflow.render.text import percent, shape_text
+from infoflow.render.text import percent
+from infoflow.words import shape_text, sides_text
 
 Row = tuple[str, str]
 
@@ -28,7 +29,7 @@ def headline(choice: Choice, source: str) -> str:
 def size_rows(choice: Choice, ending: str, limit: int | None) -> list[Row]:
     """The estimate, from shapes alone: what ``--dry-run`` prints."""
     estimate = choice.estimate
-    shape = " × ".join(f"{side:,}" for side in estimate.shape)
+    shape = sides_text(estimate.shape)
     rows = [("what", choice.form.says), ("shape", shape)]
     if estimate.nonzeros is not None and estimate.sparse_bytes is not None:
         share = _share(estimate.nonzeros, estimate.shape)
@@ -46,7 +47,7 @@ def size_rows(choice: Choice, ending: str, limit: int | None) -> list[Row]:
 
 def summary_rows(choice: Choice, layer: Layer, matrix: Any) -> list[Row]:
     """What the matrix is and holds, and what it does to volume where that is cheap to know."""
-    shape = " × ".join(f"{side:,}" for side in matrix.shape)
+    shape = sides_text(matrix.shape)
     rows = [("what", choice.form.says), ("shape", f"{shape}, {matrix.dtype}")]
     if isinstance(matrix, np.ndarray):
         nonzeros, held = int(np.count_nonzero(matrix)), f"{bytes_text(matrix.nbytes)} dense"

@@ -25,6 +25,7 @@ from infoflow.findings.unlike_healthy import UNLIKE_HEALTHY
 from infoflow.findings.volume_collapse import VOLUME_COLLAPSE
 from infoflow.findings.zero_scales import ZERO_SCALES
 from infoflow.report import Finding, Report, Severity
+from infoflow.words import counted, plural
 
 __all__ = ["RULES", "Rule", "find", "summary"]
 
@@ -78,15 +79,14 @@ def summary(report: Report) -> str:
     Example:
         ``3 findings in 21 layers: 1 serious, 2 notes``.
     """
-    looked_at = f"{len(report.layers):,} layer{'' if len(report.layers) == 1 else 's'}"
+    looked_at = counted(len(report.layers), "layer")
     total = len(report.findings)
     if not total:
         return f"nothing to report in {looked_at} looked at"
     parts = []
     for severity in Severity:
         count = sum(finding.severity is severity for finding in report.findings)
-        plural = "" if count == 1 or severity is Severity.SERIOUS else "s"
+        many = severity.value if severity is Severity.SERIOUS else ""
         if count:
-            parts.append(f"{count} {severity.value}{plural}")
-    noun = "finding" if total == 1 else "findings"
-    return f"{total} {noun} in {looked_at}: {', '.join(parts)}"
+            parts.append(f"{count} {plural(count, severity.value, many)}")
+    return f"{total} {plural(total, 'finding')} in {looked_at}: {', '.join(parts)}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from infoflow.findings.rule import Rule, is_all_zero, linear_layers, several
+from infoflow.findings.rule import Rule, is_all_zero, linear_layers
 from infoflow.report import Finding, LayerSummary, Report, Severity
+from infoflow.words import listed
 
 STARTS_AT_ZERO = "no random twin: a fresh network holds 0 everywhere here"
 """The note of ``random-twin`` where the architecture's initialisation is zero."""
@@ -61,7 +62,7 @@ def _finding(
         measure="zeros",
         value=1.0,
         threshold=1.0,
-        sentence=f"{several([layer.name for layer in found])}: every weight is exactly zero "
+        sentence=f"{listed([layer.name for layer in found])}: every weight is exactly zero "
         f"({total:,.0f} of {total:,.0f}). {consequence}",
         advice=advice,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from infoflow.findings.rule import is_all_zero, measured, number, several
+from infoflow.findings.rule import is_all_zero, measured
 from infoflow.report import Finding, LayerSummary, Report, Severity
+from infoflow.words import counted, listed
 
 
 def outputs(layer: LayerSummary) -> int:
@@ -58,15 +59,15 @@ def count_finding(
     layer, row, value = found[0]
     if len(found) == 1:
         which = f" ({row.note})" if row.note else ""
-        counted = f"{value:,.0f} of {number(total(layer), noun)}"
-        sentence = f"{layer.name}: {counted} {predicate[value != 1]}{which}."
+        amount = f"{value:,.0f} of {counted(total(layer), noun)}"
+        sentence = f"{layer.name}: {amount} {predicate[value != 1]}{which}."
     else:
-        listed = [
+        told = [
             f"{layer.name} ({value:,.0f} of {total(layer):,}{_channels(row.note)})"
             for layer, row, value in found
         ]
-        counted = number(sum(value for _, _, value in found), noun)
-        sentence = f"{counted} in {len(found):,} layers {predicate[1]}: {several(listed)}."
+        amount = counted(sum(value for _, _, value in found), noun)
+        sentence = f"{amount} in {len(found):,} layers {predicate[1]}: {listed(told)}."
     yield Finding(
         rule=rule,
         severity=severity,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infoflow.findings.rule import Rule, number, several
+from infoflow.findings.rule import Rule
 from infoflow.report import Finding, Report, Severity, Status
+from infoflow.words import counted, listed
 
 LIMIT = 0.01
 """Share of the parameters from which leaving them out is a warning."""
@@ -22,7 +23,7 @@ def not_analysed(report: Report) -> Iterator[Finding]:
         return
     share = 1.0 - report.coverage.accounted
     count = sum(record.parameters for record in records)
-    listed = [f"{record.name} ({record.reason})" for record in records]
+    told = [f"{record.name} ({record.reason})" for record in records]
     verb = "is" if len(records) == 1 else "are"
     yield Finding(
         rule="not-analysed",
@@ -31,8 +32,8 @@ def not_analysed(report: Report) -> Iterator[Finding]:
         measure="coverage",
         value=share,
         threshold=LIMIT,
-        sentence=f"{number(len(records), 'tensor')} with {number(count, 'parameter')} "
-        f"({share:.2%} of the file) {verb} not analysed: {several(listed, 2)}.",
+        sentence=f"{counted(len(records), 'tensor')} with {counted(count, 'parameter')} "
+        f"({share:.2%} of the file) {verb} not analysed: {listed(told, 2)}.",
         advice="Name the architecture with --arch if the file was not recognised; what is "
         "said of the network does not hold for these tensors.",
     )
@@ -51,9 +52,9 @@ def assumed_geometry(report: Report) -> Iterator[Finding]:
         measure="coverage",
         value=report.coverage.assumed,
         threshold=0.0,
-        sentence=f"{number(len(found), 'convolution')} ({report.coverage.assumed:.0%} of the "
-        f"parameters) {verb} read with {several(sorted({layer.geometry for layer in found}))}: "
-        f"{several([layer.name for layer in found])}.",
+        sentence=f"{counted(len(found), 'convolution')} ({report.coverage.assumed:.0%} of the "
+        f"parameters) {verb} read with {listed(sorted({layer.geometry for layer in found}))}: "
+        f"{listed([layer.name for layer in found])}.",
         advice="Name the architecture with --arch: a stride, a dilation or groups change the "
         "log-volume and the rank.",
     )

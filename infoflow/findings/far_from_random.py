@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from infoflow.findings.rule import Rule, figure, measured, number, several
+from infoflow.findings.rule import Rule, figure, measured
 from infoflow.report import Finding, Report, Severity
+from infoflow.words import counted, listed
 
 FAMILY_RATE = 0.01
 """How often a whole network of random layers may be reported."""
@@ -71,8 +72,8 @@ def far_from_random(report: Report) -> Iterator[Finding]:
         return
     found = [worst[layer.name] for layer in report.layers if layer.name in worst]
     farthest = max(found, key=lambda score: abs(score.z))
-    looked_at = number(len({score.layer for score in scores}), "layer")
-    listed = several([f"{score.layer} ({score.word} {figure(score.z)})" for score in found])
+    looked_at = counted(len({score.layer for score in scores}), "layer")
+    told = listed([f"{score.layer} ({score.word} {figure(score.z)})" for score in found])
     verb = "is" if len(found) == 1 else "are"
     quiet = sum(score.word == "mean" and score.z < -limit for score in scores)
     yield Finding(
@@ -83,7 +84,7 @@ def far_from_random(report: Report) -> Iterator[Finding]:
         value=abs(farthest.z),
         threshold=limit,
         sentence=f"{len(found):,} of {looked_at} {verb} unlike independent random weights, in "
-        f"standard errors: {listed} (limit ±{limit:.1f}, for {number(len(scores), 'score')})."
+        f"standard errors: {told} (limit ±{limit:.1f}, for {counted(len(scores), 'score')})."
         + (_QUIET.format(quiet, "them" if len(found) > 1 else "1") if quiet else ""),
         advice="This is what training does, and no fault. Read the exact log-volume of these "
         "layers beside log|c₁₁| and log|det|, which look at a part of the weight only.",

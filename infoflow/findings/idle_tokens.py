@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infoflow.findings.rule import Rule, number
+from infoflow.findings.rule import Rule
 from infoflow.report import Finding, LayerSummary, Report, Severity
+from infoflow.words import counted
 
 
 def idle_tokens(report: Report) -> Iterator[Finding]:
@@ -27,7 +28,7 @@ def idle_tokens(report: Report) -> Iterator[Finding]:
             row = report.row(layer.name, measure)
             if row is None or not row.value:
                 continue
-            share = f"{row.value:,.0f} of {number(_tokens(layer), 'token')}"
+            share = f"{row.value:,.0f} of {counted(_tokens(layer), 'token')}"
             yield Finding(
                 rule="idle-tokens",
                 severity=Severity.NOTE,

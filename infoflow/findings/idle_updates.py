@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infoflow.findings.rule import Rule, several
+from infoflow.findings.rule import Rule
 from infoflow.report import Finding, Report, Severity
+from infoflow.words import listed
 
 
 def idle_updates(report: Report) -> Iterator[Finding]:
@@ -25,7 +26,7 @@ def idle_updates(report: Report) -> Iterator[Finding]:
         value=0.0,
         threshold=0.0,
         sentence=f"{len(found):,} of {len(updates):,} low-rank updates {'is' if one else 'are'} "
-        f"exactly zero: {several(found)}.",
+        f"exactly zero: {listed(found)}.",
         advice="A fresh adapter is so. If it was trained, nothing has reached these layers: look "
         "at the modules that the adapter names, and at the learning rate.",
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infoflow.findings.rule import Rule, figure, measured, several
+from infoflow.findings.rule import Rule, figure, measured
 from infoflow.report import Finding, Report, Severity
+from infoflow.words import listed
 
 _LIMITS = {"float64": 2.0**52, "complex128": 2.0**52}
 _FLOAT32 = 2.0**23
@@ -32,7 +33,7 @@ def ill_conditioned(report: Report) -> Iterator[Finding]:
         return
     worst, highest = max(found, key=lambda entry: entry[1])
     limit = condition_limit(worst.dtype)
-    listed = [f"{layer.name} ({figure(value)})" for layer, value in found]
+    told = [f"{layer.name} ({figure(value)})" for layer, value in found]
     verb = "has a condition number" if len(found) == 1 else "have condition numbers"
     yield Finding(
         rule="ill-conditioned-layers",
@@ -41,7 +42,7 @@ def ill_conditioned(report: Report) -> Iterator[Finding]:
         measure="condition-number",
         value=highest,
         threshold=limit,
-        sentence=f"{several(listed)} {verb} above {figure(limit)}, 1/ε of "
+        sentence=f"{listed(told)} {verb} above {figure(limit)}, 1/ε of "
         f"{'float64' if limit > _FLOAT32 else 'float32'}: the quietest directions are rounding.",
         advice="Do not invert the layer, and expect its quietest directions to change with every "
         "rounding of the weights.",

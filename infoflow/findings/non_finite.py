@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infoflow.findings.rule import Rule, number, several
+from infoflow.findings.rule import Rule
 from infoflow.report import Finding, Report, Severity
+from infoflow.words import counted, listed
 
 
 def non_finite(report: Report) -> Iterator[Finding]:
@@ -26,7 +27,7 @@ def non_finite(report: Report) -> Iterator[Finding]:
         measure="non-finite",
         value=total,
         threshold=0.0,
-        sentence=f"{several(list(found))}: {number(total, 'value')} {verb} NaN or infinite.",
+        sentence=f"{listed(list(found))}: {counted(total, 'value')} {verb} NaN or infinite.",
         advice="Training has diverged or the file is damaged: go back to an earlier checkpoint. "
         "Nothing else is computed for " + ("this layer." if len(found) == 1 else "these layers."),
     )

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 
 from infoflow.findings.counts import inputs, outputs
-from infoflow.findings.rule import Rule, is_all_zero, measured, several
+from infoflow.findings.rule import Rule, is_all_zero, measured
 from infoflow.report import Finding, LayerSummary, Report, Severity
+from infoflow.words import listed
 
 
 def rank_deficient(report: Report) -> Iterator[Finding]:
@@ -43,13 +44,13 @@ def _sentence(found: list[tuple[str, str, float, float]]) -> str:
     if len(found) == 1:
         why = _why(note, rank, full)
         return f"{name}: {ranks}{': ' if why else ''}{why}."
-    listed = []
+    told = []
     for name, note, rank, full in found:
         why = _why(note, rank, full)
-        listed.append(f"{name} ({rank:,.0f} of {full:,.0f}{'; ' if why else ''}{why})")
+        told.append(f"{name} ({rank:,.0f} of {full:,.0f}{'; ' if why else ''}{why})")
     return (
         f"{len(found):,} layers are below full rank, beyond what dead channels explain: "
-        f"{several(listed)}."
+        f"{listed(told)}."
     )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from infoflow.report import Finding, LayerSummary, Measurement, Report
 
-_NAMED = 4
 _ELSEWHERE = ("normalisation", "embedding", "low-rank update")
 """Kinds whose rules are their own: rank, dead rows and runs mean other things there."""
 
@@ -48,21 +47,6 @@ def is_all_zero(report: Report, layer: LayerSummary) -> bool:
     """Whether every weight of the layer is exactly zero; what else it lacks follows from that."""
     row = report.row(layer.name, "zeros", "share")
     return row is not None and row.value == 1.0
-
-
-def several(names: Sequence[str], limit: int = _NAMED) -> str:
-    """Names as in a sentence: ``a``, ``a and b``, ``a, b, c, d and 3 more``."""
-    if len(names) > limit:
-        return f"{', '.join(names[:limit])} and {len(names) - limit:,} more"
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def number(count: float, singular: str, plural: str = "") -> str:
-    """A count with its noun: ``1 filter``, ``3 filters``."""
-    noun = singular if count == 1 else plural or f"{singular}s"
-    return f"{count:,.0f} {noun}"
 
 
 def figure(value: float) -> str:

@@ -32,7 +32,8 @@ def signal_collapse(report: Report) -> Iterator[Finding]:
         total = math.fsum(gain for _, gain in run)
         if total >= LIMIT:
             continue
-        factor = f"{math.exp(total):.0e}".replace("e-0", "e-").replace("e-", "·10^−")
+        power = math.floor(total / math.log(10))
+        factor = f"{math.exp(total - power * math.log(10)):.0f}·10^−{-power}"
         yield Finding(
             rule="signal-collapse",
             severity=Severity.WARNING,

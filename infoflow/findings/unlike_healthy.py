@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from infoflow.findings.rule import Rule, measured, number, several
+from infoflow.findings.rule import Rule, measured
 from infoflow.report import HEALTHY_EXCESS, HEALTHY_PERCENTILE, Finding, Report, Severity
+from infoflow.words import counted, listed
 
 LIMIT = 2.0
 """Interquartile ranges below every healthy layer.
@@ -55,7 +56,7 @@ def unlike_healthy(report: Report) -> Iterator[Finding]:
         {row.layer for row in report.measurements if row.statistic == HEALTHY_PERCENTILE}
     )
     others = [poor.layer for poor in found if poor is not farthest]
-    rest = f" So far below too: {several(others)}." if others else ""
+    rest = f" So far below too: {listed(others)}." if others else ""
     yield Finding(
         rule="unlike-healthy-layers",
         severity=Severity.NOTE,
@@ -63,7 +64,7 @@ def unlike_healthy(report: Report) -> Iterator[Finding]:
         measure=farthest.measure,
         value=-farthest.excess,
         threshold=LIMIT,
-        sentence=f"{len(found):,} of {number(looked_at, 'placed layer')} "
+        sentence=f"{len(found):,} of {counted(looked_at, 'placed layer')} "
         f"{'is' if len(found) == 1 else 'are'} poorer than every healthy one by more than "
         f"{LIMIT:g} interquartile ranges. {farthest.layer}: {farthest.said}.{rest}",
         advice="The table of healthy networks is small, so that this is a reason to look and no "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infoflow.findings.rule import Rule, number, several
+from infoflow.findings.rule import Rule
 from infoflow.report import Finding, Report, Severity
+from infoflow.words import counted, listed
 
 
 def zero_scales(report: Report) -> Iterator[Finding]:
@@ -18,7 +19,7 @@ def zero_scales(report: Report) -> Iterator[Finding]:
     if not found:
         return
     total = sum(value for _, value in found)
-    listed = [f"{layer.name} ({value:,.0f} of {layer.parameters:,})" for layer, value in found]
+    told = [f"{layer.name} ({value:,.0f} of {layer.parameters:,})" for layer, value in found]
     verb = "is" if total == 1 else "are"
     yield Finding(
         rule="zero-scales",
@@ -27,8 +28,8 @@ def zero_scales(report: Report) -> Iterator[Finding]:
         measure="zeros",
         value=total,
         threshold=0.0,
-        sentence=f"{number(total, 'scale')} of normalisations {verb} exactly zero: "
-        f"{several(listed)}. These channels pass their shift only.",
+        sentence=f"{counted(total, 'scale')} of normalisations {verb} exactly zero: "
+        f"{listed(told)}. These channels pass their shift only.",
         advice="If this is pruning or a residual branch that starts at zero, as intended; if "
         "not, the filters before them can be removed.",
     )

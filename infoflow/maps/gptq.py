@@ -63,6 +63,7 @@ def _gptq(
         and 32 * zeros.shape[1] == bits * outputs
         and zeros.shape[0] == count
         and (index.shape == (inputs,) if index is not None else inputs % max(count, 1) == 0)
+        and (count > 0 or not inputs)
     )
     roles = (Role(tensor.name, f"packed numbers of {name}", parameters=inputs * outputs), *others)
     if not fits:

@@ -8,13 +8,14 @@ every frequency. It is what a layer of this kind holds as its weight.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infoflow.checkpoints.checkpoint import StoredTensor
+from infoflow.checkpoints.faults import ReadError, listed, quoted
+from infoflow.checkpoints.json_objects import parse_json
 from infoflow.maps.weight import Role, Tensors, Weight, refused
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ _DOWN = (
 the second's."""
 _WRAPPERS = ("base_model.model.", "lora_unet_", "lora_te1_", "lora_te2_", "lora_te_")
 _ANY = re.compile(r"(^|[._])(lora|hada|lokr|oft)_")
+_LONGEST_NUMBER = 400
+_PLAIN = re.compile(r"\^?(?:[\w|-]|\\?\.)+")
+"""Names of layers with nothing in them of a regular expression but ``.``, ``|`` and ``^``."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def low_rank(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
     alpha = tensors.get(f"{names.stem}.alpha")
     if alpha is not None:
         roles.append(Role(alpha.name, f"alpha of the update of {base}: scales it", state=True))
+        if alpha.size != 1 or "complex" in alpha.dtype:
+            return refused(tensor, tuple(roles), "a low-rank factor whose alpha is no number")
     rank, *taps = tensor.shape[:1] + tensor.shape[2:]
     if reason := _misfit(tensor, up, names, tensors):
         return refused(tensor, tuple(roles), reason)
@@ -146,6 +152,8 @@ def _misfit(down: StoredTensor, up: StoredTensor, names: _Names, tensors: Tensor
     rank = down.shape[0] if down.shape else 0
     if f"{names.stem}.lora_mid.weight" in tensors:
         return "a LoRA update of three factors (lora_mid), which is not computed"
+    if not all("float" in factor.dtype for factor in (down, up)):
+        return f"low-rank factors of the types {down.dtype} and {up.dtype}"
     if len(down.shape) < 2 or len(up.shape) < 2 or 0 in (*down.shape, *up.shape):
         return "low-rank factors without two dimensions"
     if up.shape[1] != rank or math.prod(up.shape[2:]) != 1:
@@ -161,26 +169,54 @@ def _scale(
     if alpha is not None:
         return None, "scaled by its alpha/r"
     said = tensors.metadata.get("adapter.lora_alpha", "")
-    try:
-        value = _patterned("adapter.alpha_pattern", base, float(said), tensors)
-        if not math.isfinite(value):
-            raise ValueError
-    except ValueError:
-        return 1.0, "its scale alpha/r is not in the file and was taken as 1"
+    value, more = _patterned(base, tensors)
+    if value is None:
+        value = _number(said)
+    if value is None:
+        why = f"cannot be read ({quoted(said, 20)})" if said else "is not in the file"
+        return 1.0, f"its alpha {why}, and its scale alpha/r was taken as 1{more}"
     root = tensors.metadata.get("adapter.use_rslora") == "True"
     return value / (math.sqrt(rank) if root else rank), (
-        f"scaled by alpha/{'√r' if root else 'r'} = {value:g}/{'√' if root else ''}{rank}"
+        f"scaled by alpha/{'√r' if root else 'r'} = {value:g}/{'√' if root else ''}{rank}{more}"
     )
 
 
-def _patterned(key: str, base: str, usual: float, tensors: Tensors) -> float:
-    """The number that a pattern of the configuration gives this layer, else the usual one."""
-    patterns = json.loads(tensors.metadata.get(key, "{}"))
-    for pattern, value in patterns.items() if isinstance(patterns, dict) else ():
-        try:
-            fits = re.match(rf"(.*\.)?({pattern})$", base)
-        except re.error:
-            continue
-        if fits and isinstance(value, int | float):
-            return float(value)
-    return usual
+def _patterned(base: str, tensors: Tensors) -> tuple[float | None, str]:
+    """What the first pattern of the configuration that fits gives this layer, and what to say.
+
+    PEFT's patterns are regular expressions, of which one in a file may take for ever. Names, and
+    several with ``|`` between, are what is written there; others are not applied, and told.
+    """
+    said = tensors.metadata.get("adapter.alpha_pattern", "{}")
+    try:
+        patterns = parse_json(said.encode("utf-8", "surrogatepass"), "alpha_pattern")
+    except ReadError:
+        return None, "; alpha_pattern cannot be read and was not applied"
+    others = []
+    for pattern, value in patterns.items():
+        if not _PLAIN.fullmatch(pattern):
+            others.append(pattern)
+        elif any(_ends(base, name) for name in pattern.replace("\\.", ".").split("|")):
+            number = _number(str(value)) if type(value) in (int, float) else None
+            if number is None:
+                return None, f"; alpha_pattern {quoted(pattern, 40)} gives no number"
+            return number, _not_applied(others)
+    return None, _not_applied(others)
+
+
+def _ends(base: str, name: str) -> bool:
+    """Whether a layer has that name, or lies somewhere under it."""
+    return bool(name) and f".{base}".endswith(f".{name.removeprefix('^')}")
+
+
+def _not_applied(patterns: list[str]) -> str:
+    return f"; alpha_pattern {listed(patterns, 2)} was not applied" if patterns else ""
+
+
+def _number(text: str) -> float | None:
+    """A finite number, None for any other text."""
+    try:
+        number = float(text) if len(text) < _LONGEST_NUMBER else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -92,7 +92,7 @@ class Tensors:
     def number(self, key: str) -> int | None:
         """A whole positive number of the metadata, or None."""
         text = self.metadata.get(key, "")
-        return int(text) if text.isdecimal() and int(text) else None
+        return int(text) or None if text.isdecimal() and len(text) < 16 else None
 
     @cached_property
     def parametrised(self) -> Mapping[str, tuple[str, ...]]:

@@ -166,35 +166,36 @@ def layer_operator(
     size = geometry.input_size if input_size is None else input_size
     _refuse_misfits(weight, geometry, size)
     assert size is not None
-    if geometry.transposed:
-        axes = tuple(
-            transposed_axis(n, k, stride=s, dilation=r, padding=p, output_padding=extra)
-            for n, k, s, r, p, extra in zip(
-                size,
-                weight.shape[2:],
-                geometry.stride,
-                geometry.dilation,
-                geometry.padding,
-                geometry.output_padding or (0,) * len(size),
-                strict=True,
-            )
-        )
-        return LayerOperator(weight, geometry, axes)
-    axes = tuple(
+    axes = _transposed_axes if geometry.transposed else _correlation_axes
+    return LayerOperator(weight, geometry, axes(geometry, size, weight.shape[2:]))
+
+
+def _transposed_axes(
+    geometry: Geometry, size: tuple[int, ...], kernel: tuple[int, ...]
+) -> tuple[Axis, ...]:
+    more = geometry.output_padding or (0,) * len(size)
+    axes = zip(
+        size, kernel, geometry.stride, geometry.dilation, geometry.padding, more, strict=True
+    )
+    return tuple(
+        transposed_axis(n, k, stride=s, dilation=r, padding=p, output_padding=extra)
+        for n, k, s, r, p, extra in axes
+    )
+
+
+def _correlation_axes(
+    geometry: Geometry, size: tuple[int, ...], kernel: tuple[int, ...]
+) -> tuple[Axis, ...]:
+    ends = geometry.end_padding or geometry.padding
+    axes = zip(
+        size, kernel, geometry.stride, geometry.dilation, geometry.padding, ends, strict=True
+    )
+    return tuple(
         correlation_axis(
             n, k, stride=s, dilation=r, padding=p, end_padding=end, mode=geometry.padding_mode
         )
-        for n, k, s, r, p, end in zip(
-            size,
-            weight.shape[2:],
-            geometry.stride,
-            geometry.dilation,
-            geometry.padding,
-            geometry.end_padding or geometry.padding,
-            strict=True,
-        )
+        for n, k, s, r, p, end in axes
     )
-    return LayerOperator(weight, geometry, axes)
 
 
 def circular_operator(

@@ -95,15 +95,6 @@ class PolyphaseKernel:
         """
         return self.taps[self.offsets.index((0,) * len(self.stride)), ...]
 
-    def row_channel(self, group: int, row: int) -> int:
-        """Channel of the layer (counted over all groups) that a row stands for."""
-        return group * self.rows + row
-
-    def column_channel(self, group: int, column: int) -> int:
-        """Channel of the layer (counted over all groups) that a column stands for."""
-        phases = len(self.phases)
-        return group * (self.cols // phases) + column // phases
-
     def with_rows_scaled(self, factors: Array) -> PolyphaseKernel:
         """Every row times its factor; ``factors`` has one number a row of the layer."""
         xp = namespace(self.taps)

@@ -11,8 +11,6 @@ from infoflow.errors import ReferenceTableError
 from infoflow.reference.storing import from_json
 from infoflow.reference.table import Table
 
-WORDS = ("default", "shipped", "none")
-
 
 @dataclass(frozen=True)
 class Reference:

@@ -20,6 +20,7 @@ from infoflow.reference.table import (
     rounded,
 )
 from infoflow.report import HEALTHY_EXCESS, HEALTHY_PERCENTILE, LayerSummary, Measurement
+from infoflow.words import plural
 
 _PLAIN = {"value", "mean"}
 _HOW = (
@@ -63,7 +64,7 @@ def silent_kinds(layers: Iterable[LayerSummary], table: Table) -> list[str]:
 def counted(table: Table, kind: str) -> str:
     """How many layers of how many networks a kind rests on."""
     layers, networks = table.counts(kind)
-    return f"{layers} of {networks} network{'' if networks == 1 else 's'}"
+    return f"{layers} of {networks} {plural(networks, 'network')}"
 
 
 def _placings(rows: Rows, table: Table) -> Iterator[Measurement]:

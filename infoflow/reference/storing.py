@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -109,7 +109,8 @@ def _values(data: Any, layers: Mapping[str, int], where: str) -> Values:
 def _sample(values: Any, most: int, where: str) -> tuple[float, ...]:
     if not isinstance(values, list) or not 0 < len(values) <= most:
         raise _damaged(where, "a quantity has more values than layers, or none")
-    if not all(type(value) in (int, float) and abs(value) < math.inf for value in values):
+    largest = sys.float_info.max
+    if not all(type(value) in (int, float) and abs(value) <= largest for value in values):
         raise _damaged(where, "a value is no number")
     if values != sorted(values):
         raise _damaged(where, "values are not in order")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from infoflow.render.text import counted
 from infoflow.render.view import Facts
 from infoflow.report import HEALTHY_PERCENTILE, Measurement
+from infoflow.words import counted
 
 READING = (
     "percentiles: the share of healthy trained layers below, each network counted alike; 0 is "

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from infoflow.words import counted, sides_text
+
 MOST_CELLS = 600
 """Cells along a side: more would be smaller than two dots of a printed picture."""
 
@@ -39,18 +41,17 @@ class Side:
     @property
     def words(self) -> str:
         """``output: 64 channels × 32 × 32 positions``."""
-        positions = " × ".join(f"{n:,}" for n in self.positions)
+        positions = sides_text(self.positions)
         if self.channels is None:
             return f"{self.name}: {positions} positions"
         if not positions:
             return f"{self.name}: {self.channels:,}"
-        noun = "channel" if self.channels == 1 else "channels"
-        return f"{self.name}: {self.channels:,} {noun} × {positions} positions"
+        return f"{self.name}: {counted(self.channels, 'channel')} × {positions} positions"
 
     @property
     def label(self) -> str:
         """For an axis on which blocks are counted: ``output channel (32 × 32 positions each)``."""
-        positions = " × ".join(f"{n:,}" for n in self.positions)
+        positions = sides_text(self.positions)
         if not positions:
             return self.name
         if self.channels is not None and self.channels > 1:

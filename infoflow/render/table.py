@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from infoflow.render.text import cell, number, printable, shape_text
+from infoflow.render.text import cell, number, printable
 from infoflow.render.view import Facts, gather
 from infoflow.report import Measurement, Report
+from infoflow.words import shape_text
 
 FOLD_FROM = 40
 _INDEX = re.compile(r"(?<![^._])[0-9]+(?![^.])")

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable
 
 from infoflow.report import Measurement, Report, Status
+from infoflow.words import counted
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Categories of characters that are commands (control, format), have no shape of their own
@@ -83,11 +84,6 @@ def cell(row: Measurement | None, decimals: int = 2) -> str:
     return number(row.value, decimals)
 
 
-def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape as ``64×3×7×7``."""
-    return "×".join(map(str, shape)) or "scalar"
-
-
 def percent(share: float) -> str:
     r"""A share in per cent; 100 % and 0 % only where it is exactly so.
 
@@ -107,33 +103,6 @@ def raised(exponent: int) -> str:
     '⁻¹²'
     """
     return str(exponent).translate(_SUPERSCRIPT)
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """The noun for so many; ``many`` where its plural is not formed with an s.
-
-    >>> plural(1, "layer"), plural(0, "layer"), plural(2, "copy", "copies")
-    ('layer', 'layers', 'copies')
-    """
-    return one if count == 1 else many or f"{one}s"
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """A count and its noun.
-
-    >>> counted(1, "tensor"), counted(2048, "tensor")
-    ('1 tensor', '2,048 tensors')
-    """
-    return f"{count:,} {plural(count, one, many)}"
-
-
-def and_more(left: int) -> str:
-    """The end of a list that was cut; nothing where it was not.
-
-    >>> and_more(1200), and_more(0)
-    ('and 1,200 more', '')
-    """
-    return f"and {left:,} more" if left > 0 else ""
 
 
 def base_name(report: Report) -> str:

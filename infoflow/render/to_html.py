@@ -41,7 +41,6 @@ def to_html(
     words = glossary.glossary(report, measures or {})
     layers, elsewhere = gather(report)
     shown = columns.used_columns(layers)
-    code, digest = script()
     mapped = pages.with_maps(layers)
     return (
         environment()
@@ -54,7 +53,7 @@ def to_html(
             summary=sentence(summary),
             profile=profile.depth_profile(layers),
             columns=shown,
-            groups=columns.groups_of(shown),
+            groups=columns.groups_of(column.group for column in shown),
             first=next(
                 (place for place, one in enumerate(shown) if one.group == columns.LAYER), None
             ),
@@ -76,12 +75,7 @@ def to_html(
             assumed=[one for one in report.coverage.with_status(Status.ANALYSED) if one.assumed],
             measures=words.views,
             settings=around.pairs(report.settings),
-            light=colours.LIGHT,
-            dark=colours.DARK,
-            cividis=colours.gradient(colours.CIVIDIS),
-            viridis=colours.gradient(colours.VIRIDIS),
-            script=code,
-            script_digest=digest,
+            **look(),
             far=strip.far_limit(report),
             healthy=report.settings.get("reference", "") if any(map(placings, layers)) else "",
             created=day(report.created),
@@ -89,10 +83,17 @@ def to_html(
     )  # fmt: skip
 
 
-def script() -> tuple[Markup, str]:
-    """The pages' script, and its SHA-256 for the content security policy."""
-    text = (_PARTS / "script.js").read_text(encoding="utf-8")
-    return Markup(text), base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def look() -> dict[str, object]:
+    """What every page takes: colours, the script, its SHA-256 for the content security policy."""
+    script = (_PARTS / "script.js").read_text(encoding="utf-8")
+    return {
+        "light": colours.LIGHT,
+        "dark": colours.DARK,
+        "cividis": colours.gradient(colours.CIVIDIS),
+        "viridis": colours.gradient(colours.VIRIDIS),
+        "script": Markup(script),
+        "script_digest": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
 
 
 def environment() -> Environment:

@@ -7,18 +7,16 @@ from collections.abc import Iterator, Sequence
 
 from infoflow.render import healthy, table
 from infoflow.render.text import (
-    and_more,
     base_name,
-    counted,
     coverage_sentences,
     headline,
     number,
     printable,
-    shape_text,
     shortened,
 )
 from infoflow.render.view import by_severity, gather
 from infoflow.report import Finding, Report, Severity, Status
+from infoflow.words import and_more, counted, shape_text
 
 LISTED_TENSORS = 100
 """Tensors that were not analysed are listed up to this many; a job summary is cut at 1 MiB."""

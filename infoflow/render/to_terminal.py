@@ -15,18 +15,10 @@ from rich.text import Text
 
 from infoflow.render import healthy
 from infoflow.render import table as layer_table
-from infoflow.render.text import (
-    and_more,
-    counted,
-    coverage_sentences,
-    headline,
-    number,
-    printable,
-    shape_text,
-    shortened,
-)
+from infoflow.render.text import coverage_sentences, headline, number, printable, shortened
 from infoflow.render.view import gather
 from infoflow.report import Finding, LayerSummary, Report, Severity, Status, TensorRecord
+from infoflow.words import and_more, counted, shape_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -14,6 +14,7 @@ from infoflow.operators.layer import LayerOperator, layer_operator
 from infoflow.spectra.density import circular_log_volume
 from infoflow.spectra.matrix import exact_log_volume, is_affordable
 from infoflow.spectra.rank import generic_rank
+from infoflow.words import sides_text
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _exact(
         return Boundary(name, None, 0, None, f"not computed: {error}")
     positions = min(operator.reached) / operator.kernel.rank_channels
     if not is_affordable(operator.shape):
-        sides = " × ".join(f"{side:,}" for side in operator.shape)
+        sides = sides_text(operator.shape)
         return Boundary(name, None, positions, None, f"not computed: {sides} is too large")
     found = exact_log_volume(operator, epsilon=epsilon)
     if found.value is None:

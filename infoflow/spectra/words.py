@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from infoflow.spectra.naming import Names
 from infoflow.spectra.sides import Side
+from infoflow.words import joined
 
 LISTED = 12
 """Indices named before "and N more"."""
@@ -14,9 +15,8 @@ LISTED = 12
 def listed(indices: Sequence[int]) -> str:
     """``3, 5 and 9``; at most 12 indices, then ``and N more``."""
     shown = [str(i) for i in indices[:LISTED]]
-    if len(indices) > LISTED:
-        return f"{', '.join(shown)} and {len(indices) - LISTED} more"
-    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+    left = len(indices) - LISTED
+    return joined([*shown, f"{left} more"] if left > 0 else shown)
 
 
 def explain(

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from infoflow.checking.bounds import BOUNDS, ROUNDING, change
-from infoflow.checking.comparison import Comparison
+from infoflow.checking.judgement import Judgement
 from tests.checking.making import row
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
@@ -108,10 +108,10 @@ def test_uncertain_is_that_some_figure_in_the_intervals_is_judged_otherwise(
         base_half = 0  # the size of the percentage is the baseline's value, which is one number
     new = row("a", value, low=value - half, high=value + half)
     old = row("a", base, low=base - base_half, high=base + base_half)
-    comparison = Comparison(new, key, limit, old)
+    judgement = Judgement(new, key, limit, old)
     if BOUNDS[key].against_baseline:
         reach = range(value - half - base - base_half, value + half - base + base_half + 1)
     else:
         reach = range(value - half, value + half + 1)
     judged = {BOUNDS[key].excess(float(x), limit, base) <= 0 for x in reach}
-    assert comparison.uncertain == (len(judged) > 1)
+    assert judgement.uncertain == (len(judged) > 1)

@@ -155,7 +155,10 @@ def written(
         ({"fields": [text("a") + struct.pack("<IIQ", 9, 9, 1)]}, "unknown type"),
         ({"fields": [text("a") + struct.pack("<I", 99)]}, "unknown type"),
         ({"fields": [struct.pack("<Q", 2**40)]}, "too long"),
-        ({"fields": [text("general.alignment") + struct.pack("<II", 4, 7)]}, "aligned to 7"),
+        ({"fields": [text("general.alignment") + struct.pack("<II", 4, 7)]}, "aligned to '7'"),
+        ({"fields": [text("general.alignment") + struct.pack("<I", 8) + text("x")]}, "to 'x'"),
+        ({"fields": [text("general.alignment") + struct.pack("<I", 8) + text("9" * 500)]}, "9…'"),
+        ({"tensors": [("w", (), 2, 0)]}, "rows of 1, not whole blocks"),
     ],
 )
 def test_headers_that_lie(tmp_path: Path, arguments: Any, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import warnings
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from infoflow.checkpoints import open_checkpoint, zip_archive
+from infoflow.checkpoints.source import Source
 from infoflow.errors import CheckpointError
 from tests.checkpoints import making
 from tests.checkpoints.test_bad_input import STATE, refusal
@@ -187,3 +189,38 @@ def test_a_member_named_twice_is_not_chosen_from(file: Path) -> None:
     with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(file, "a") as archive:
         archive.writestr("archive/data.pkl", making.program(making.name("os.system")))
     assert "names a member twice" in refusal(file)
+
+
+def test_the_directory_of_a_file_is_read_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four formats look into a zip archive before one of them opens it."""
+    calls: list[int] = []
+    real = zip_archive._members
+    monkeypatch.setattr(zip_archive, "_members", lambda *given: calls.append(1) or real(*given))
+    assert open_checkpoint(file).tensors
+    assert len(calls) == 1
+    with zipfile.ZipFile(file, "a") as zipped:
+        zipped.writestr("archive/more", b"")
+    assert open_checkpoint(file).tensors
+    assert len(calls) == 2
+
+
+def test_an_archive_within_another_is_not_read_whole_to_list_it(tmp_path: Path) -> None:
+    inner = tmp_path / "inner.pt"
+    with zipfile.ZipFile(inner, "w") as zipped:
+        zipped.writestr("a/data.pkl", b"N.")
+        zipped.writestr("a/data/0", bytes(2**24))
+    with zipfile.ZipFile(tmp_path / "outer", "w") as zipped:
+        zipped.writestr("version", b"1")
+        zipped.write(inner, "inner.pt")
+    source = Source(tmp_path / "outer")
+    outer = zip_archive.archive_of(source, zip_archive.directory(source))
+    tracemalloc.start()
+    try:
+        every = zip_archive.nested(outer, "inner.pt")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
+    archive = zip_archive.archive_of(source, every, "a/")
+    assert archive.read(archive.members["data.pkl"]) == b"N."
+    assert archive.read(archive.members["data/0"]) == bytes(2**24)

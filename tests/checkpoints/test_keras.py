@@ -15,7 +15,10 @@ import pytest
 
 from infoflow.checkpoints import open_checkpoint
 from infoflow.checkpoints.checkpoint import StoredTensor
+from infoflow.checkpoints.faults import ReadError
+from infoflow.checkpoints.hdf5 import hdf5
 from infoflow.checkpoints.keras_layers import layer_configs
+from infoflow.checkpoints.source import Source
 from infoflow.errors import CheckpointError
 from infoflow.facts import Geometry
 from infoflow.network import open_network
@@ -307,3 +310,24 @@ def test_a_name_of_two_layers_says_nothing() -> None:
     conv = {"class_name": "Conv2D", "config": {"name": "a", "strides": [2, 2]}}
     found = layer_configs({"class_name": "Model", "config": {"layers": [dense, conv]}})
     assert found == {"a": None}
+
+
+def test_only_the_librarys_failures_are_the_files(tmp_path: Path) -> None:
+    """A mistake of this program is not told as a damaged file."""
+    path = legacy(tmp_path / "m.h5", dense=gaussian(3, 4))
+    file = hdf5(path, source := Source(path), 0, source.size)
+    with pytest.raises(ReadError, match="damaged as an HDF5 file"), file.opened() as root:
+        root["nothing"]
+    own: dict[str, int] = {}
+    with pytest.raises(KeyError, match="mine"), file.opened():
+        own["mine"]
+
+
+def test_compressed_weights_whose_two_lengths_are_equal(folder: Path, tmp_path: Path) -> None:
+    content = bytearray((folder / "net.keras").read_bytes())
+    at = content.rindex(b"model.weights.h5") - 46
+    assert content[at : at + 4] == b"PK\x01\x02"
+    content[at + 10] = 8
+    (tmp_path / "m.keras").write_bytes(content)
+    with pytest.raises(CheckpointError, match="has 'model[.]weights[.]h5' compressed"):
+        open_checkpoint(tmp_path / "m.keras")

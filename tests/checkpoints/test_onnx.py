@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from infoflow.checkpoints import open_checkpoint
+from infoflow.checkpoints.onnx import sniff
 from infoflow.errors import CheckpointError
 from infoflow.facts import Geometry
 from infoflow.network import open_network
@@ -405,3 +406,53 @@ def test_a_torchvision_network_is_recognised(tmp_path: Path) -> None:
     assert opened.architecture.title == "ResNet-18 (torchvision)"
     weight = opened.checkpoint.tensors["fc.weight"].load()
     np.testing.assert_array_equal(weight, net.fc.weight.detach().numpy())
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes"),
+    [
+        ("Transpose", {"perm": 5}),
+        *(("Concat", {"axis": axis}) for axis in ("a", 0.5)),
+        ("Slice", {"ends": [1], "starts": [0.5]}),
+        ("Slice", {"starts": [0], "ends": [1], "axes": [0.5]}),
+        ("Unsqueeze", {"axes": 1}),
+        ("Gemm", {"transB": "a"}),
+        ("Gemm", {"alpha": "b"}),
+        ("Conv", {"group": "a"}),
+        ("Conv", {"auto_pad": 3}),
+        ("Conv", {"strides": 2}),
+        ("LayerNormalization", {"epsilon": "a"}),
+        ("DequantizeLinear", {"axis": [1]}),
+        ("Constant", {"value_float": "x"}),
+        ("Constant", {"value": 1}),
+        ("Constant", {"sparse_value": [1]}),
+        ("Cast", {"to": "float"}),
+    ],
+)
+def test_an_attribute_of_the_wrong_type_is_told(
+    tmp_path: Path, operator: str, attributes: dict[str, Any]
+) -> None:
+    inputs = ("w", "x") if operator in ("Transpose", "Slice", "Unsqueeze", "Cast") else ("x", "w")
+    if operator in ("Concat", "DequantizeLinear"):
+        inputs = ("w", "w")
+    path = save(
+        tmp_path / "m.onnx",
+        [node(operator, *inputs, **attributes)],
+        {"w": gaussian(2, 2, 3, 3) if operator == "Conv" else gaussian(4, 6)},
+    )
+    with pytest.raises(CheckpointError, match=rf"'\w+' of '{operator}' has the wrong type"):
+        open_checkpoint(path)
+
+
+def test_attributes_of_an_unknown_operator_may_have_any_type(tmp_path: Path) -> None:
+    nodes = [node("Mine", "x", output="z", axis="a", group=0.5), node("MatMul", "z", "w")]
+    assert only(save(tmp_path / "m.onnx", nodes, {"w": gaussian(4, 6)})).shape == (6, 4)
+
+
+@pytest.mark.parametrize("length", range(5))
+def test_the_beginning_of_a_short_file_is_looked_at(tmp_path: Path, length: int) -> None:
+    beginning = b"\x08\x0a\x12\x00"[:length]
+    assert sniff(beginning, tmp_path) is (length > 2)
+    (tmp_path / "m.onnx").write_bytes(beginning)
+    with pytest.raises(CheckpointError):
+        open_checkpoint(tmp_path / "m.onnx")

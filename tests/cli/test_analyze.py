@@ -161,3 +161,10 @@ def test_hostile_names_are_escaped_everywhere(run, tmp_path):
 def test_wide_and_unicode_less_terminals(run, small_file):
     result = run("analyze", small_file, PYTHONIOENCODING="ascii")
     assert result.returncode == 0
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv", "--markdown", "--html", "--resume"])
+def test_an_output_over_the_input_is_refused(run, small_file, option):
+    before = small_file.read_bytes()
+    mistake(run("analyze", small_file, option, small_file), "belongs to the input")
+    assert small_file.read_bytes() == before

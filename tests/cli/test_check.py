@@ -339,3 +339,16 @@ def test_torch_is_not_loaded(here, scratch):
         [sys.executable, "-c", code], cwd=scratch, capture_output=True, text=True, check=True
     )
     assert result.stdout.split() == ["0", "False", "False"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--json", "m.safetensors"], ["--baseline", "m.safetensors", "--update-baseline"],
+     ["--markdown", "infoflow.toml"]],
+)  # fmt: skip
+def test_an_output_over_an_input_is_refused(here, tmp_path, options):
+    save_file(weights(), tmp_path / "m.safetensors")
+    (tmp_path / "infoflow.toml").write_text("")
+    before = [(tmp_path / name).read_bytes() for name in ("m.safetensors", "infoflow.toml")]
+    mistake(here("check", "m.safetensors", *options), "belongs to the input")
+    assert before == [(tmp_path / n).read_bytes() for n in ("m.safetensors", "infoflow.toml")]

@@ -10,6 +10,8 @@ from importlib.metadata import requires, version
 
 import pytest
 
+from tests.cases import SAMPLES
+
 LOADED = (
     "import sys; sys.argv = ['infoflow', *{arguments!r}]\n"
     "import infoflow.cli\n"
@@ -142,3 +144,18 @@ def test_selftest_passes(run):
 def test_unknown_command_and_option(run):
     assert run("analyse").returncode == 2
     assert run("analyze", "x", "--jsno").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["analyze", SAMPLES / "vgg-cifar10.safetensors"], ["check", SAMPLES / "lenet5-mnist.pt"]],
+)
+def test_a_reader_that_leaves_early_changes_no_exit_code(arguments, tmp_path):
+    command = [sys.executable, "-m", "infoflow", *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    ) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 0, said
+    assert b"Traceback" not in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 
 import jsonschema
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from infoflow.render.comparison.to_json import from_json
 from tests.cases import SHARED
+from tests.cli.test_analyze import mistake
 from tests.cli.test_commands import loaded
 from tests.comparison.making import network, saved, trained, with_change
 
@@ -157,3 +159,15 @@ def test_two_real_resnets(run):
     flat = " ".join(result.stdout.split())
     assert "19 of 19 layers and 19 of 19 normalisations changed; most: layer3.2.conv2" in flat
     assert "exact zeros: 0 → 24,048" in flat
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_named_pipe_is_refused_and_not_waited_for(run, pair, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    mistake(run("diff", tmp_path / "pipe", pair[0]), "not a regular file")
+
+
+def test_an_output_over_an_input_is_refused(run, pair):
+    before = pair[1].read_bytes()
+    mistake(run("diff", *pair, "--json", pair[1]), "belongs to the input")
+    assert pair[1].read_bytes() == before

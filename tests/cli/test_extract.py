@@ -331,7 +331,7 @@ def test_normalisations_have_no_matrix(ask, tmp_path):
 
 
 def test_one_and_three_dimensions(ask, tmp_path):
-    weights = {"a.weight": gaussian(2, 3, 4), "c.weight": gaussian(2, 1, 2, 2, 2, seed=1)}
+    weights = {"a.weight": gaussian(2, 3, 4), "c.weight": gaussian(3, 2, 2, 2, 2, seed=1)}
     save_file(weights, tmp_path / "n.safetensors")
     plain = {n: Geometry((1,) * n, (0,) * n, (1,) * n) for n in (1, 3)}
     for layer, size in (("a", (7,)), ("c", (7, 7, 7)), ("c", (3, 4, 5))):
@@ -412,3 +412,10 @@ def test_nothing_heavy_is_loaded_without_need(small_file, tmp_path):
     assert not loaded(*asked, "--dry-run") & {"torch", "matplotlib", "torchvision"}
     out = tmp_path / "x.npz"
     assert not loaded(*asked, "--out", out) & {"torch", "matplotlib", "torchvision"}
+
+
+def test_an_output_over_the_input_is_refused(ask, tmp_path):
+    save_file({"head.weight": HEAD}, tmp_path / "n.npy")
+    before = (tmp_path / "n.npy").read_bytes()
+    mistake(ask("extract", "n.npy", "--layer", "head", "--out", "n.npy"), "belongs to the input")
+    assert (tmp_path / "n.npy").read_bytes() == before

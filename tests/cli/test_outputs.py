@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +75,44 @@ def test_plots_say_what_is_not_drawn(tmp_path, capsys):
     assert f"wrote 1 plots into {tmp_path / 'plots'}" not in said
     assert f"wrote 1 plot into {tmp_path / 'plots'}" in said
     assert "not drawn: log-volume: no layer has a log-volume\n" in said
+
+
+def over(target, source, **more):
+    with pytest.raises(OutputError, match="belongs to the input"):
+        outputs(json=str(target), **more).check([source])
+
+
+def test_no_output_goes_over_an_input_by_any_name(tmp_path, monkeypatch):
+    model = tmp_path / "model.pt"
+    model.write_bytes(b"weights")
+    (tmp_path / "soft").symlink_to(model)
+    (tmp_path / "hard").hardlink_to(model)
+    monkeypatch.chdir(tmp_path)
+    for name in ("model.pt", "./model.pt", str(model), "soft", "hard"):
+        over(name, model)
+        over(model, Path(name))
+    outputs(json="other.json").check([model])
+    with pytest.raises(OutputError, match="belongs to the input"):
+        outputs().check([model], journal=model)
+    with pytest.raises(OutputError, match="two outputs cannot go to one file"):
+        outputs(json="x").check([model], journal=Path("x"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.json").symlink_to(model)
+    with pytest.raises(OutputError, match="belongs to the input"):
+        outputs(out=tmp_path / "out").check([model])
+
+
+def test_no_output_goes_over_a_part_of_an_input(tmp_path):
+    index, shard = tmp_path / "model.safetensors.index.json", tmp_path / "m-1.safetensors"
+    config, report = tmp_path / "config.json", tmp_path / "report.json"
+    for file in (index, shard, config, report):
+        file.write_text("{}")
+    for target in (index, shard, config):
+        over(target, tmp_path)
+        over(target, index)
+    outputs(json=str(report)).check([tmp_path])
+    model, data = tmp_path / "model.onnx", tmp_path / "model.onnx.data"
+    model.write_text("")
+    data.write_text("")
+    over(data, model)
+    outputs(json=str(report)).check([model])

@@ -34,6 +34,17 @@ def test_show_prints_kinds_counts_and_networks(run):
     assert list(quantiles.values()) == sorted(quantiles.values())
 
 
+def test_two_copies_at_once_are_one_network(run, healthy_file, tmp_path):
+    copy = healthy_file.with_name("best.safetensors")
+    copy.write_bytes(healthy_file.read_bytes())
+    env = {"INFOFLOW_REFERENCE": str(tmp_path / "reference.json")}
+    done = run("reference", "add", healthy_file, copy, **env)
+    assert done.returncode == 0, done.stderr
+    assert "holds the same as mine.safetensors" in done.stderr
+    assert "19 networks" in run("reference", "show", **env).stdout
+    assert run("analyze", healthy_file, **env).returncode == 0
+
+
 def test_add_is_used_said_idempotent_and_taken_back(run, healthy_file, tmp_path):
     mine = tmp_path / "deep/er/reference.json"
     env = {"INFOFLOW_REFERENCE": str(mine)}

@@ -232,3 +232,8 @@ def test_a_layer_of_one_file_of_many_says_so():
     files = [[layer("a", 1, 1)], [], [], [layer("a", 1, 1)], []]
     (one,) = pair(files, list("vwxyz")).unpaired
     assert one.reason == "only in v, y"
+
+
+def test_wide_intervals_do_not_overflow():
+    wide = row(0.0, low=-1e200, high=1e200)
+    assert between(wide, wide).high == pytest.approx(2**0.5 * 1e200)

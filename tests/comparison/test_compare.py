@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 
@@ -29,6 +28,13 @@ def test_the_same_weights_are_no_difference(tmp_path):
     assert verdict(found) == "no difference: the weights of 4 layers are the same"
     assert {one.outcome for one in found.changes} <= {Outcome.SAME, Outcome.ABSENT}
     assert not any(one.changed for one in found.layers)
+
+
+def test_a_file_with_a_nan_does_not_differ_from_its_copy(tmp_path):
+    broken = network()
+    broken["head.weight"][1, 2] = np.nan
+    found = compared(tmp_path, broken, broken)
+    assert verdict(found) == "no difference: the weights of 4 layers are the same"
 
 
 def test_a_scaled_layer_is_what_changed_most(tmp_path):
@@ -273,7 +279,6 @@ def test_settings_say_how_it_was_made(tmp_path):
     assert found.settings["seed"] == "3"
     assert found.settings["layers"] == "head"
     assert found.versions["infoflow"]
-    assert dataclasses.replace(found).layers == found.layers
 
 
 def test_two_resnets_of_other_depth():

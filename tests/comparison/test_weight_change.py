@@ -141,3 +141,34 @@ def test_stored_types_may_differ():
 def test_other_shapes_are_refused():
     with pytest.raises(ValueError, match="shapes"):
         weight_change(np.ones((2, 3)), np.ones((3, 2)))
+
+
+def test_infinities_and_huge_numbers_in_different_blocks(monkeypatch):
+    monkeypatch.setattr("infoflow.comparison.weight_change.BLOCK", 2)
+    a, b = np.full(6, 1.0), np.full(6, 1.0)
+    b[0], a[4], b[4] = np.inf, np.inf, -np.inf
+    b[2] = 2.0
+    change = weight_change(a, b)
+    assert (change.relative, change.non_finite, change.changed) == (None, 2, 3)
+    huge = gaussian(4, 4).astype("f8") * 1e153
+    relative, cosine = naive(huge / 1e153, huge[::-1] / 1e153)
+    change = weight_change(huge, huge[::-1])
+    assert change.relative == pytest.approx(relative, rel=1e-9)
+    assert change.cosine == pytest.approx(cosine, abs=1e-9)
+
+
+def test_opposite_infinities_and_sums_beyond_float64(monkeypatch):
+    monkeypatch.setattr("infoflow.comparison.weight_change.BLOCK", 1)
+    # The products Σab of two blocks are +∞ and −∞.
+    assert weight_change(np.array([np.inf, np.inf]), np.array([1.0, -1.0])).relative is None
+    # Every square is finite, and their sum is not.
+    change = weight_change(np.full(9, 1e154), np.full(9, 5e153))
+    assert (change.relative, change.cosine) == pytest.approx((0.5, 1.0))
+
+
+def test_a_nan_in_both_is_no_change():
+    a = gaussian(3, 3)
+    a[1, 1] = np.nan
+    change = weight_change(a, a.copy())
+    assert (change.changed, change.relative, change.cosine) == (0, 0.0, None)
+    assert change.non_finite == 1

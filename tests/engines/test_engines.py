@@ -198,6 +198,15 @@ def test_layers_that_are_done_are_not_measured_again(small_file, monkeypatch):
     assert again.series == first.series
 
 
+def test_a_run_goes_on_with_other_outputs(small_file):
+    journal = small_file.with_name("done.jsonl")
+    plain = infoflow.analyze(small_file, resume=journal, complete=False)
+    assert plain.series == ()
+    again = infoflow.analyze(small_file, resume=journal)
+    assert again.measurements == plain.measurements
+    assert again.series == infoflow.analyze(small_file).series != ()
+
+
 def test_several_inputs_have_no_common_journal(run, small_file):
     result = run("analyze", small_file, small_file, "--resume", "x.jsonl")
     assert result.returncode == 2
@@ -207,3 +216,27 @@ def test_several_inputs_have_no_common_journal(run, small_file):
 def test_an_infoflow_error_of_a_worker_is_still_one(small_file):
     with pytest.raises(InfoflowError, match="nonsense"):
         infoflow.analyze(small_file, workers=2, device="nonsense:7")
+
+
+ITS_OWN_CHILD = """
+import multiprocessing, sys, time
+import infoflow
+if __name__ == "__main__":
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    child.start()
+    try:
+        infoflow.analyze(sys.argv[1], workers=2, device="nonsense:7")
+    except infoflow.InfoflowError:
+        time.sleep(0.5)
+        print(child.is_alive())
+    child.kill()
+"""
+
+
+def test_a_failure_ends_no_process_of_the_caller_s(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(ITS_OWN_CHILD)
+    done = subprocess.run(
+        [sys.executable, script, SAMPLE], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "True\n", done.stderr

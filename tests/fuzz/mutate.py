@@ -37,6 +37,11 @@ VALUES: tuple[Any, ...] = (
     *INTERESTING, *NAMES, None, True, 0.5, 1e308, float("inf"), float("nan"), 10**400, [], {},
     [[]], {"a": {}}, "F32", "F64", "F16", "BF16", "F8_E4M3", "I64", "F4", "BOOL", "C64",
 )  # fmt: skip
+ATTRIBUTES: tuple[Any, ...] = (
+    *(0, 1, -1, 2, 7, 2**31, 2**63 - 1, -(2**63), 0.0, 0.5, -1.0, 1e38, float("inf"), float("nan")),
+    *("", "a", "SAME_UPPER", "VALID", [1], [0, 1], [1, 0], [-1], [2**62, 2**62], [0.5], [1.0, 2.0]),
+    *([1, 1], [0, 0], [1, 1, 1, 1], ["a"], [2**63 - 1]),
+)
 SNIPPETS = (
     b"cos\nsystem\nX\x04\x00\x00\x00true\x85R", b"cbuiltins\neval\n", b"ctorch\nload\n", b"\x85R",
     b"(iposix\nsystem\n", b"cnumpy\ndtype\n", b"}", b"]", b")", b"N", b"(", b"t", b"R", b"b", b"Q",
@@ -228,6 +233,16 @@ def pickle_in_zip_changed(content: bytes, random: Random) -> bytes:
     )
 
 
+def json_in_zip_changed(content: bytes, random: Random) -> bytes:
+    """One of the JSON members of an archive changed, with its check sum right."""
+    members = [(member.filename, data) for member, data in _members(content)]
+    places = [place for place, (name, _) in enumerate(members) if name.endswith(".json")]
+    place = places[int(random.integers(len(places)))]
+    name, data = members[place]
+    members[place] = (name, json_changed(data, random))
+    return _zipped(members)
+
+
 def storage_in_zip_changed(content: bytes, random: Random) -> bytes:
     """Members longer, shorter, missing or swapped, with their check sums right."""
     members = [(member.filename, data) for member, data in _members(content)]
@@ -322,6 +337,8 @@ MUTATORS: dict[str, Mutator] = {
     "bytes": bytes_changed,
     "header": header_changed,
     "json": json_changed,
+    "json_in_zip": json_in_zip_changed,
+    "attributes": attributes_changed,
     "pickles": pickles_changed,
     "pickle_in_zip": pickle_in_zip_changed,
     "storage_in_zip": storage_in_zip_changed,
@@ -329,6 +346,28 @@ MUTATORS: dict[str, Mutator] = {
     "zip_directory": zip_directory_changed,
     "zip_member": zip_member_changed,
 }
+
+
+def attributes_changed(content: bytes, random: Random) -> bytes:
+    """Attributes of an ONNX graph's nodes with other types and values, or on other nodes."""
+    import onnx
+
+    model = onnx.ModelProto()
+    model.ParseFromString(content)
+    nodes = list(model.graph.node)
+    every = [attribute for node in nodes for attribute in node.attribute]
+    for _ in range(int(random.integers(1, 4))):
+        attribute = every[int(random.integers(len(every)))]
+        if random.random() < 0.3:
+            nodes[int(random.integers(len(nodes)))].attribute.append(attribute)
+            continue
+        value = ATTRIBUTES[int(random.integers(len(ATTRIBUTES)))]
+        other = onnx.helper.make_attribute(attribute.name, value)
+        kind = attribute.type
+        attribute.CopyFrom(other)
+        if random.random() < 0.2:
+            attribute.type = kind  # that has no value
+    return bytes(model.SerializeToString())
 
 
 def mutant(content: bytes, mutators: tuple[str, ...], seed: tuple[int, ...]) -> bytes:

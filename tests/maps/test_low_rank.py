@@ -27,6 +27,15 @@ def peft(out=6, into=5, rank=2, seed=0):
     }
 
 
+def kohya(**parts):
+    arrays = {"lora_down__weight": gaussian(2, 5), "lora_up__weight": gaussian(6, 2)} | parts
+    return {f"q.{key.replace('__', '.')}": array for key, array in arrays.items()}
+
+
+def pattern(text):
+    return {"adapter__lora_alpha": "16", "adapter__alpha_pattern": text}
+
+
 def rows(layer):
     return {
         (row.measure, row.statistic): row
@@ -105,13 +114,24 @@ def test_factors_wider_than_the_layer_are_a_whole_map():
 @pytest.mark.parametrize(
     ("metadata", "scale", "words"),
     [
-        ({}, 1, "taken as 1"),
+        ({}, 1, "is not in the file, and its scale alpha/r was taken as 1"),
         ({"adapter__lora_alpha": "16"}, 8, "16/2"),
         ({"adapter__lora_alpha": "16", "adapter__use_rslora": "True"}, 16 / np.sqrt(2), "√2"),
         ({"adapter__lora_alpha": "16", "adapter__alpha_pattern": '{"q_proj": 4}'}, 2, "4/2"),
         ({"adapter__lora_alpha": "16", "adapter__alpha_pattern": '{"o_proj": 4}'}, 8, "16/2"),
         ({"adapter__lora_alpha": "16", "adapter__alpha_pattern": '{"(": 4}'}, 8, "16/2"),
-        ({"adapter__lora_alpha": "nan"}, 1, "taken as 1"),
+        ({"adapter__lora_alpha": "nan"}, 1, "alpha cannot be read ('nan')"),
+        ({"adapter__lora_alpha": "x"}, 1, "alpha cannot be read ('x')"),
+        ({"adapter__lora_alpha": "9" * 500}, 1, "alpha cannot be read ('999"),
+        ({"adapter__alpha_pattern": '{"q_proj": 4}'}, 2, "4/2"),
+        (pattern('{"^layers.0.q_proj|o_proj": 4}'), 2, "4/2"),
+        (pattern(r'{"layers\\.0\\.q_proj": 4}'), 2, "4/2"),
+        (pattern('{"proj": 4, "ayers.0.q_proj": 4, "|": 4, "": 4}'), 8, "16/2"),
+        (pattern('{"(.+)+b": 4, "q_proj": 2}'), 1, "alpha_pattern '(.+)+b' was not applied"),
+        (pattern('{"q_proj": 1%s}' % ("0" * 400)), 8, "'q_proj' gives no number"),
+        (pattern('{"q_proj": true}'), 8, "'q_proj' gives no number"),
+        (pattern("[" * 100_000), 8, "cannot be read and was not applied"),
+        (pattern("\ud800"), 8, "cannot be read and was not applied"),
     ],
 )
 def test_the_scale_of_the_configuration(metadata, scale, words):
@@ -152,6 +172,10 @@ def test_both_factors_have_their_record_and_the_base_its_own():
         ({PEFT.format("B"): gaussian(5, 2)}, "without its counterpart"),
         ({"q.lora_A.weight": gaussian(2, 5), "q.lora_B.weight": gaussian(6, 3)}, "do not fit (2×5"),
         ({"q.hada_w1_a": gaussian(6, 2)}, "LoHa"),
+        (kohya(alpha=gaussian(0)), "alpha is no number"),
+        (kohya(alpha=np.ones((), np.complex64)), "alpha is no number"),
+        (kohya(lora_down__weight=np.ones((2, 5), np.complex64)), "types complex64 and float32"),
+        (kohya(lora_up__weight=np.ones((6, 2), np.int8)), "types float32 and int8"),
         (
             {
                 "c.lora_down.weight": gaussian(2, 5),

@@ -189,7 +189,7 @@ def test_int8_of_bitsandbytes():
         layers(arrays)
 
 
-def nf4(*, nested=False, shape=(6, 64), block=64):
+def nf4(*, nested=False, shape=(6, 64), block=64, **other):
     table, numbers = np.sort(gaussian(16)), integers(6 * 64)
     absmax = np.abs(gaussian(6 * 64 // block))
     said = {"blocksize": block, "shape": list(shape), "quant_type": "nf4", "dtype": "float16"}
@@ -205,7 +205,7 @@ def nf4(*, nested=False, shape=(6, 64), block=64):
         arrays |= {"m.weight.absmax": codes, "m.weight.nested_absmax": outer}
         arrays["m.weight.nested_quant_map"] = values
         said |= {"nested_offset": 0.25, "nested_blocksize": 256}
-    state = np.frombuffer(json.dumps(said).encode(), np.uint8)
+    state = np.frombuffer(json.dumps(said | other).encode(), np.uint8)
     arrays["m.weight.quant_state.bitsandbytes__nf4"] = state
     return arrays, (table[numbers] * np.repeat(absmax, block)).reshape(6, 64)
 
@@ -237,12 +237,33 @@ STATE = "m.weight.quant_state.bitsandbytes__nf4"
         (gptq(4)[0] | {"a.q_proj.scales": gaussian(3, 32)}, "do not fit"),
         (gptq(4)[0] | {"a.q_proj.qzeros": np.ones((2, 3), np.int32)}, "do not fit"),
         (gptq(4)[0] | {"a.q_proj.scales": gaussian(2, 0)}, "do not fit"),
+        (
+            gptq(4)[0]
+            | {"a.q_proj.scales": gaussian(0, 32), "a.q_proj.qzeros": np.ones((0, 4), np.int32)},
+            "do not fit",
+        ),
         (gptq(4)[0] | {"a.q_proj.qweight": np.ones((8, 32), np.float32)}, "without its scales"),
         ({"m.weight": np.ones((6, 8), np.int8), "m.weight_scale": gaussian(5)}, "does not fit"),
         ({"m.weight": np.ones((6, 8), np.int8), "m.SCB": gaussian(5)}, "6 rows, 5 scales"),
         ({"m.weight_packed": np.ones((6, 8), np.int32)}, "without its scale"),
         (without(nf4()[0], STATE), "quant_state"),
         (without(nf4(nested=True)[0], "m.weight.nested_absmax"), "nested"),
+        *(
+            (
+                changed(nf4(nested=True)[0], **{f"nested_{leaf}": gaussian(size)}),
+                "nested absmax does",
+            )
+            for leaf, size in (("absmax", 0), ("absmax", 2), ("quant_map", 9), ("quant_map", 257))
+        ),
+        *(
+            (nf4(nested=True, nested_blocksize=size)[0], "nested absmax does")
+            for size in ("x", -1, 0, True, 0.5, 10**400, None)
+        ),
+        *(
+            (nf4(nested=True, nested_offset=offset)[0], "nested absmax does")
+            for offset in ("x", 10**400, 1e39, float("nan"), None)
+        ),
+        (nf4(blocksize=True)[0], "does not say its shape"),
         (changed(nf4()[0], absmax=gaussian(5)), "does not fit"),
         (nf4(shape=(6, 65))[0], "does not fit"),
         (nf4(shape=(0, 64))[0], "does not say its shape"),

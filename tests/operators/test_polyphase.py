@@ -57,13 +57,6 @@ def test_the_corner_is_the_symbol_at_the_origin() -> None:
     np.testing.assert_array_equal(dilated.corner[0], weight[:, :, 0, 0])
 
 
-def test_channels_have_their_names() -> None:
-    kernel = convolution_kernel(np.ones((6, 2, 3, 3)), stride=(2, 1), dilation=(1, 1), groups=3)
-    assert (kernel.groups, kernel.rows, kernel.cols) == (3, 2, 4)
-    assert [kernel.row_channel(2, row) for row in range(2)] == [4, 5]
-    assert [kernel.column_channel(1, column) for column in range(4)] == [2, 2, 3, 3]
-
-
 def test_dilation_leaves_means_over_the_torus_alone() -> None:
     weight = np.random.default_rng(1).standard_normal((3, 3, 3, 3))
     dilated = convolution_kernel(weight, stride=(1, 1), dilation=(2, 3))

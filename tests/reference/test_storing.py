@@ -64,6 +64,7 @@ def change_network(**changes):
         (change_network(values={"dense layers": {"gain": []}}), "or none"),
         (change_network(values={"dense layers": {"gain": ["1"]}}), "no number"),
         (change_network(values={"dense layers": {"gain": [True]}}), "no number"),
+        (change_network(values={"dense layers": {"gain": [10**400]}}), "no number"),
         (change_network(values={"dense layers": {"gain": list(range(99))}}), "more values"),
         (to_json(gaussians()).replace("[-", "[NaN, -", 1), "not JSON"),
         (re.sub(r"\[-[\d.]+", "[-1e999", to_json(gaussians()), count=1), "no number"),

@@ -151,7 +151,6 @@ def test_no_line_is_wider_than_the_window(case, width):
     text = terminal(comparison, width, hint="what to do next")
     assert all(cell_len(line.rstrip()) <= width for line in text.splitlines())
     flat = " ".join(text.split())
-    assert " ".join(verdict(comparison).split()) in flat.replace("- ", "-") or "-" in flat
     assert "what to do next" in flat
     assert not re.search(r"\d…", text.replace("… (", ""))
 

@@ -158,9 +158,6 @@ def test_an_ill_conditioned_layer_goes_by_qr(shape: tuple[int, int]) -> None:
     assert reduced.log_volume == pytest.approx(np.log(values).sum(), abs=1e-6)
     assert reduced.least == pytest.approx(values[-1], rel=0.1)
     np.testing.assert_allclose(reduced.singular_values(), values, rtol=1e-6)
-    # The Gram matrix, which squares the condition number, knows nothing of the last.
-    by_gram = np.linalg.eigvalsh(weight @ weight.T if shape[0] <= shape[1] else weight.T @ weight)
-    assert abs(by_gram[0]) > 1e2 * values[-1] ** 2 or by_gram[0] <= 0
 
 
 @pytest.mark.parametrize("shape", [(120, 500), (500, 120), (130, 130)])

@@ -18,6 +18,7 @@ from infoflow.measures.weights.filter_pictures import filter_norms, filter_simil
 from infoflow.report import Measurement
 from infoflow.spectra.rank import machine_epsilon
 from infoflow.spectra.sides import SINGLE
+from infoflow.words import cut
 
 if TYPE_CHECKING:
     from infoflow.measures.weights.subject import Subject
@@ -85,7 +86,7 @@ def duplicate(subject: Subject) -> Iterator[Measurement]:
         float(sum(len(group) - 1 for group in groups)),
         "count",
         method=f"|cosine| with an earlier filter of the group above 1 − {cosine:.2g}",
-        note=_listed([" = ".join(map(str, _shortened(group))) for group in groups]),
+        note=cut([" = ".join(map(str, _shortened(group))) for group in groups], _NAMED),
     )
 
 
@@ -104,7 +105,7 @@ def dependent(subject: Subject) -> Iterator[Measurement]:
         float(len(found)),
         "count",
         method="output channels in a linear dependence, by the tolerance of the rank",
-        note=_listed([str(i) for i in found]),
+        note=cut([str(i) for i in found], _NAMED),
     )
 
 
@@ -146,7 +147,7 @@ def outlier(subject: Subject) -> Iterator[Measurement]:
             float(len(chosen)),
             "count",
             method=method,
-            note=_listed([name for _, name in chosen]),
+            note=cut([name for _, name in chosen], _NAMED),
         )
 
 
@@ -171,13 +172,8 @@ def _count(
         float(len(indices)),
         "count",
         method=f"{method}; of {total:,}",
-        note=_listed([str(i) for i in indices]),
+        note=cut([str(i) for i in indices], _NAMED),
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_NAMED])
-    return f"{shown} and {len(names) - _NAMED:,} more" if len(names) > _NAMED else shown
 
 
 def _shortened(group: Sequence[int]) -> Sequence[int | str]:

@@ -33,6 +33,7 @@ def root_mean_square(weight: Array) -> float:
         raise ValueError("an empty weight has no mean square")
     if not isinstance(weight, np.ndarray):
         xp = namespace(weight)
+        weight = xp.astype(weight, xp.float64)
         largest = float(xp.max(xp.abs(weight)))
         return largest * math.sqrt(float(xp.mean((weight / largest) ** 2))) if largest else 0.0
     flat = weight.ravel(order="K")

@@ -10,6 +10,7 @@ import numpy as np
 from infoflow.measures.measure import Measure
 from infoflow.operators.arrays import as_numpy
 from infoflow.report import Measurement
+from infoflow.words import cut
 
 if TYPE_CHECKING:
     from infoflow.measures.weights.subject import Subject
@@ -65,8 +66,6 @@ def repeated(subject: Subject) -> Iterator[Measurement]:
 def _count(
     subject: Subject, measure: str, found: Sequence[int], table: Any, method: str
 ) -> Measurement:
-    named = ", ".join(map(str, found[:_NAMED]))
-    more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
     return Measurement(
         subject.layer.name,
         measure,
@@ -74,7 +73,7 @@ def _count(
         float(len(found)),
         "count",
         method=f"{method}; of {len(table):,}",
-        note=named + more,
+        note=cut([str(i) for i in found], _NAMED),
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from infoflow.checking.outcome import NO_FIGURE, Outcome, Row, Verdict
 from infoflow.render.checks.words import layers, told
-from infoflow.render.text import and_more, counted, printable, shortened
-from infoflow.render.to_markdown import escaped
+from infoflow.render.text import printable, shortened
+from infoflow.render.to_markdown import escaped, table_line
+from infoflow.words import and_more, counted
 
 LISTED = 200
 """Rows of a table are listed up to this many; a job summary is cut at 1 MiB."""
@@ -61,13 +62,13 @@ def _table(rows: Sequence[Row], several: bool) -> Iterator[str]:
     if not rows:
         return
     checkpoint = ["checkpoint"] if several else []
-    yield _line([*checkpoint, "layer", "check", "found", "allowed"])
-    yield _line([":---"] * (len(checkpoint) + 4))
+    yield table_line([*checkpoint, "layer", "check", "found", "allowed"])
+    yield table_line([":---"] * (len(checkpoint) + 4))
     for row in rows[:LISTED]:
         cells = [row.source] if several else []
         unit = f" ({row.unit})" if row.unit.startswith(_NAMED_UNITS) else ""
         cells += [layers(row) or "(any)", f"{row.subject}{unit}", _found(row), row.allowed]
-        yield _line([_cell(cell) for cell in cells])
+        yield table_line([_cell(cell) for cell in cells])
     yield ""
     if len(rows) > LISTED:
         yield and_more(len(rows) - LISTED)
@@ -97,7 +98,3 @@ def _sentence(text: str) -> str:
 
 def _cell(text: str) -> str:
     return escaped(shortened(printable(text), _WIDE))
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from infoflow.checking.outcome import Row, Verdict
-from infoflow.render.text import and_more
-
-_NAMED = 4
+from infoflow.words import cut
 
 
 def title(row: Row) -> str:
@@ -15,8 +13,7 @@ def title(row: Row) -> str:
 
 def layers(row: Row) -> str:
     """The layers of a row, the first few where there are many."""
-    shown = ", ".join(row.layers[:_NAMED])
-    return f"{shown} {and_more(len(row.layers) - _NAMED)}".rstrip()
+    return cut(row.layers)
 
 
 def told(row: Row) -> str:

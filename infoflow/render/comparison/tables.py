@@ -15,7 +15,7 @@ from infoflow.render.comparison.view import (
 )
 from infoflow.render.html.columns import EMPTY, Cell
 from infoflow.render.html.words import THIN, figure, fixed, title
-from infoflow.render.text import shape_text
+from infoflow.words import shape_text
 
 NAME_WIDTH = 46
 TOGETHER = (WEIGHT_CHANGE, SUBSPACE_ANGLE)

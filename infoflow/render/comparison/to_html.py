@@ -18,10 +18,11 @@ from infoflow.render.comparison.view import (
     persisting,
     told_findings,
 )
-from infoflow.render.html import around, colours
+from infoflow.render.html import around
+from infoflow.render.html.columns import groups_of
 from infoflow.render.html.strip import Figure
 from infoflow.render.html.words import counted, figure, fixed, title
-from infoflow.render.to_html import day, environment, script, sentence
+from infoflow.render.to_html import day, environment, look, sentence
 from infoflow.report import Severity
 
 FLOW_FROM = 3
@@ -44,7 +45,6 @@ def to_html(comparison: Comparison, measures: Mapping[str, Mapping[str, str]] | 
     shown = tables.columns(views)
     depth = sorted(linear(views), key=lambda view: view.layer.place)
     several = len(comparison.snapshots) >= FLOW_FROM
-    code, digest = script()
     used = dict.fromkeys(row.measure for row in comparison.changes)
     return (
         environment()
@@ -66,7 +66,7 @@ def to_html(comparison: Comparison, measures: Mapping[str, Mapping[str, str]] | 
                 for one in (flow.lines(comparison, depth) if several else [])
             ],
             columns=shown,
-            groups=_groups(shown),
+            groups=groups_of(column.group for column in shown),
             first=next(
                 (place for place, one in enumerate(shown) if one.group == tables.FIGURES), None
             ),
@@ -77,22 +77,10 @@ def to_html(comparison: Comparison, measures: Mapping[str, Mapping[str, str]] | 
             persisting=persisting(comparison),
             measures=[(name, described[name]) for name in used if name in described],
             settings=around.pairs(comparison.settings),
-            light=colours.LIGHT,
-            dark=colours.DARK,
-            cividis=colours.gradient(colours.CIVIDIS),
-            viridis=colours.gradient(colours.VIRIDIS),
-            script=code,
-            script_digest=digest,
+            **look(),
             created=day(comparison.created),
         )
     )
-
-
-def _groups(shown: Sequence[tables.Column]) -> list[tuple[str, int]]:
-    return [
-        (group, sum(column.group == group for column in shown))
-        for group in dict.fromkeys(column.group for column in shown)
-    ]
 
 
 def _figures(comparison: Comparison, views: Sequence[LayerView]) -> Iterator[Figure]:

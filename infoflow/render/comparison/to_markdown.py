@@ -18,8 +18,9 @@ from infoflow.render.comparison.view import (
     rank_text,
     told_findings,
 )
-from infoflow.render.text import and_more, counted, number, shape_text
+from infoflow.render.text import number
 from infoflow.render.to_markdown import escaped, name_cell, table_line
+from infoflow.words import and_more, counted, shape_text
 
 LISTED_LAYERS = 200
 """Layers in the table, those that changed most; a job summary is cut at 1 MiB."""

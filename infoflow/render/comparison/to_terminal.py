@@ -26,8 +26,9 @@ from infoflow.render.comparison.view import (
     rank_text,
     told_findings,
 )
-from infoflow.render.text import counted, number, printable, shape_text, shortened
+from infoflow.render.text import number, printable, shortened
 from infoflow.render.to_terminal import MARKS, STYLES, sentences, wrapped
+from infoflow.words import counted, shape_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

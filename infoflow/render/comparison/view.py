@@ -15,7 +15,8 @@ from infoflow.comparison.comparison import (
     FindingChange,
     Outcome,
 )
-from infoflow.render.text import and_more, counted, number, percent
+from infoflow.render.text import number, percent
+from infoflow.words import counted, cut
 
 LISTED = 6
 """Layers that a sentence names before it counts the rest."""
@@ -141,11 +142,6 @@ def events(comparison: Comparison, views: Sequence[LayerView]) -> list[tuple[str
     return [*told, *_unpaired(comparison)]
 
 
-def some(names: Sequence[str]) -> str:
-    """The first names of several, and how many more there are."""
-    return f"{', '.join(names[:LISTED])} {and_more(len(names) - LISTED)}".rstrip()
-
-
 def _infinite(views: Iterable[LayerView]) -> Iterator[tuple[str, str]]:
     for outcome in (Outcome.BECAME_INFINITE, Outcome.LEFT_INFINITE):
         layers: dict[str, list[str]] = {}
@@ -157,7 +153,7 @@ def _infinite(views: Iterable[LayerView]) -> Iterator[tuple[str, str]]:
             if rows:
                 layers.setdefault(rows[0].measure, []).append(view.layer.name)
         for measure, names in layers.items():
-            yield str(outcome), f"{measure} of {some(names)}"
+            yield str(outcome), f"{measure} of {cut(names, LISTED)}"
 
 
 def _totals(views: Sequence[LayerView]) -> Iterator[tuple[str, str]]:
@@ -192,7 +188,7 @@ def _ranks(views: Iterable[LayerView]) -> Iterator[tuple[str, str]]:
             if (row := view.row("rank")) and row.change and row.change * sign > 0
         ]
         if told:
-            yield words, some(told)
+            yield words, cut(told, LISTED)
 
 
 def _types(comparison: Comparison) -> Iterator[tuple[str, str]]:
@@ -210,7 +206,7 @@ def _unpaired(comparison: Comparison) -> Iterator[tuple[str, str]]:
     for one in comparison.unpaired:
         reasons.setdefault(one.reason, []).append(one.name)
     for reason, names in reasons.items():
-        yield "not compared", f"{some(names)}: {reason}"
+        yield "not compared", f"{cut(names, LISTED)}: {reason}"
 
 
 def told_findings(comparison: Comparison) -> list[tuple[str, FindingChange, str]]:
@@ -221,7 +217,7 @@ def told_findings(comparison: Comparison) -> list[tuple[str, FindingChange, str]
             continue
         if one.fate is Fate.MOVED:
             parts = [
-                f"{words} {some(names)}"
+                f"{words} {cut(names, LISTED)}"
                 for words, names in (("also", one.gained), ("no longer", one.lost))
                 if names
             ]

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from infoflow.render.html.words import figure, fixed, title
-from infoflow.render.text import and_more, percent, shape_text
+from infoflow.render.text import percent
 from infoflow.render.view import Facts, by_severity
 from infoflow.report import Finding, Report, Status, TensorRecord
+from infoflow.words import and_more, shape_text
 
 LINKS = 12
 """Layers of a finding that are named at once; the rest unfolds."""

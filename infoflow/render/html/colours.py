@@ -43,11 +43,6 @@ DARK: Mapping[str, str] = {
     "note": "#7cc4f2",
 }
 
-TEXT = ("ink", "soft", "link", "serious", "warning", "note")
-"""Colours that words are set in …"""
-GROUNDS = ("page", "card", "shade")
-"""… and what they are set on."""
-
 # Seventeen evenly spaced colours of matplotlib's maps of these names.
 CIVIDIS = [
     "00224e",

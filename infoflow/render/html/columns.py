@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from infoflow.render.healthy import is_beyond, percentile_text, placings, span_text
@@ -43,12 +44,9 @@ def used_columns(layers: Sequence[Facts]) -> list[Column]:
     ]
 
 
-def groups_of(columns: Sequence[Column]) -> list[tuple[str, int]]:
+def groups_of(groups: Iterable[str]) -> list[tuple[str, int]]:
     """The groups of columns from left to right, with how many columns each spans."""
-    return [
-        (group, sum(column.group == group for column in columns))
-        for group in dict.fromkeys(column.group for column in columns)
-    ]
+    return list(Counter(groups).items())
 
 
 def of_row(row: Measurement | None, decimals: int, *, signed: bool = False) -> Cell:

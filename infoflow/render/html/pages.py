@@ -14,9 +14,9 @@ from infoflow.render.html.glossary import Glossary, clauses
 from infoflow.render.html.heatmap import COARSE, FINE, HeatMap, corner_map, similarity_map
 from infoflow.render.html.placings import placing_chart
 from infoflow.render.html.words import THIN, counted, figure, fixed, shown, title
-from infoflow.render.text import shape_text
 from infoflow.render.view import Facts, most_serious
 from infoflow.report import Finding, LayerSummary, Measurement
+from infoflow.words import shape_text
 
 MAPS_UP_TO = 150
 """Layers up to which every one has its heat maps; beyond, those with findings, so many at most."""

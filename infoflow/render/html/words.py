@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from infoflow.render.text import plural, printable, raised, shortened
+from infoflow.render.text import printable, raised, shortened
 from infoflow.report import Measurement
+from infoflow.words import plural
 
 THIN = "\u202f"
 """A thin space at which no line breaks."""

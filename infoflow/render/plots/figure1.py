@@ -31,9 +31,9 @@ from infoflow.render.plots.sheet import (
     sheet,
     spanned,
 )
-from infoflow.render.text import counted
 from infoflow.render.view import Facts, gather
 from infoflow.report import Report
+from infoflow.words import counted
 
 MEASURE = "entropy-change.c11"
 TWIN_MEASURE = "random-twin.c11"

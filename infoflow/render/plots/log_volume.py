@@ -24,9 +24,9 @@ from infoflow.render.plots.sheet import (
     sentences,
     sheet,
 )
-from infoflow.render.text import counted
 from infoflow.render.view import Facts, gather
 from infoflow.report import Report
+from infoflow.words import counted
 
 
 @dataclass(frozen=True)

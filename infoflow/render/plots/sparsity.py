@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from infoflow.render.pattern import Pattern, Side
 from infoflow.render.plots.sheet import TRAINED, WIDE, drawable, page, sentences
-from infoflow.render.text import counted, percent
+from infoflow.render.text import percent
+from infoflow.words import counted
 
 LONGEST, SHORTEST = 120.0, 50.0
 """Millimetres that the sides of the map have between them."""

@@ -19,8 +19,9 @@ from infoflow.render.plots.sheet import (
     sheet,
     spanned,
 )
-from infoflow.render.text import counted, raised
+from infoflow.render.text import raised
 from infoflow.report import Report, Series
+from infoflow.words import counted
 
 FLOOR = 1e-8
 """Shares of the largest singular value below this are rounding, and left off the axis."""

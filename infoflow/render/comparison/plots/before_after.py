@@ -21,7 +21,7 @@ from infoflow.render.comparison.plots.rows import (
 from infoflow.render.comparison.view import LayerView
 from infoflow.render.plots.sheet import FLAGGED, TRAINED, TWIN, WIDE, NothingToDraw, sentences
 from infoflow.render.plots.sheet import sheet as empty_sheet
-from infoflow.render.text import counted
+from infoflow.words import counted
 
 
 @dataclass(frozen=True)

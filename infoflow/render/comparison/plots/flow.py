@@ -31,7 +31,7 @@ from infoflow.render.plots.sheet import (
     sheet,
     text_width,
 )
-from infoflow.render.text import counted
+from infoflow.words import counted
 
 _ABSENT = "#DDDDDD"
 _ACROSS = 3

@@ -9,7 +9,7 @@ from infoflow.comparison.comparison import Comparison
 from infoflow.render.comparison.flow import lines
 from infoflow.render.comparison.plots.rows import files_text, in_depth, steps_word
 from infoflow.render.plots.sheet import TRAINED, WIDE, NothingToDraw, sentences, sheet
-from infoflow.render.text import counted
+from infoflow.words import counted
 
 
 def draw(comparison: Comparison) -> list[Figure]:

@@ -19,7 +19,7 @@ def has_figure(row: Measurement | None) -> bool:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Judgement:
     """A row, the bound that it is held against, and the baseline's row where that counts.
 
     It fails closed: without a figure it does not hold, unless the baseline has none either, so

@@ -272,3 +272,14 @@ def test_a_fresh_network_is_recognised_covered_and_like_its_twin(name, seed, tmp
     assert rules <= zero_head
     z = [row.value for row in report.rows(measure="random-twin.z-mean", statistic="value")]
     assert sum(value is not None for value in z) >= len(z) // 2
+
+
+def test_a_device_that_fails_without_a_word(monkeypatch):
+    torch = pytest.importorskip("torch")
+
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(torch, "from_numpy", fail)
+    with pytest.raises(SelectionError, match="cannot be used: RuntimeError"):
+        infoflow.analyze(SAMPLES / "lenet5-mnist.pt", measures="zeros", device="cuda")

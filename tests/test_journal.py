@@ -68,7 +68,8 @@ def test_another_run_s_journal_is_refused_by_what_differs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"layer;rows\n1;2\n", b"{}\n", b"\x89PNG\r\n\x1a\n", b"text", b'{"a": 1}']
+    "content",
+    [b"layer;rows\n1;2\n", b"{}\n", b"\x89PNG\r\n\x1a\n", b"text", b'{"a": 1}'],
 )
 def test_a_file_that_is_no_journal_is_left_alone(tmp_path, content):
     path = tmp_path / "mine.txt"

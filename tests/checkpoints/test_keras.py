@@ -329,5 +329,5 @@ def test_compressed_weights_whose_two_lengths_are_equal(folder: Path, tmp_path: 
     assert content[at : at + 4] == b"PK\x01\x02"
     content[at + 10] = 8
     (tmp_path / "m.keras").write_bytes(content)
-    with pytest.raises(CheckpointError, match="has 'model[.]weights[.]h5' compressed"):
+    with pytest.raises(CheckpointError, match=r"has 'model[.]weights[.]h5' compressed"):
         open_checkpoint(tmp_path / "m.keras")

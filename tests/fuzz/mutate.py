@@ -333,21 +333,6 @@ def _found(content: bytes, what: bytes) -> list[int]:
     return places
 
 
-MUTATORS: dict[str, Mutator] = {
-    "bytes": bytes_changed,
-    "header": header_changed,
-    "json": json_changed,
-    "json_in_zip": json_in_zip_changed,
-    "attributes": attributes_changed,
-    "pickles": pickles_changed,
-    "pickle_in_zip": pickle_in_zip_changed,
-    "storage_in_zip": storage_in_zip_changed,
-    "deflated": deflated,
-    "zip_directory": zip_directory_changed,
-    "zip_member": zip_member_changed,
-}
-
-
 def attributes_changed(content: bytes, random: Random) -> bytes:
     """Attributes of an ONNX graph's nodes with other types and values, or on other nodes."""
     import onnx
@@ -368,6 +353,21 @@ def attributes_changed(content: bytes, random: Random) -> bytes:
         if random.random() < 0.2:
             attribute.type = kind  # that has no value
     return bytes(model.SerializeToString())
+
+
+MUTATORS: dict[str, Mutator] = {
+    "bytes": bytes_changed,
+    "header": header_changed,
+    "json": json_changed,
+    "json_in_zip": json_in_zip_changed,
+    "attributes": attributes_changed,
+    "pickles": pickles_changed,
+    "pickle_in_zip": pickle_in_zip_changed,
+    "storage_in_zip": storage_in_zip_changed,
+    "deflated": deflated,
+    "zip_directory": zip_directory_changed,
+    "zip_member": zip_member_changed,
+}
 
 
 def mutant(content: bytes, mutators: tuple[str, ...], seed: tuple[int, ...]) -> bytes:

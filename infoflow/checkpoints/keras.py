@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from infoflow.checkpoints.checkpoint import StoredTensor
 from infoflow.checkpoints.contents import Contents
 from infoflow.checkpoints.faults import ReadError, quoted
@@ -146,8 +148,10 @@ def _texts(attributes: Any, name: str) -> list[str]:
     pieces = [attributes[name]] if name in attributes else []
     while f"{name}{len(pieces)}" in attributes:
         pieces.append(attributes[f"{name}{len(pieces)}"])
-    texts = [text for piece in pieces for text in piece]
-    return [text.decode("utf-8", "replace") if isinstance(text, bytes) else text for text in texts]
+    texts = [text for piece in pieces for text in np.asarray(piece, object).ravel()]
+    return [
+        text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text) for text in texts
+    ]
 
 
 def _by_number(

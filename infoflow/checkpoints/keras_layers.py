@@ -168,6 +168,7 @@ def _convolution(
     groups = shape[-2] if depthwise else 1
     if layer is not None and not depthwise and type(layer.settings.get("groups", 1)) is int:
         groups = layer.settings.get("groups", 1)
+        groups = groups if groups > 0 and shape[-1] % groups == 0 else 0  # it fits none
     facts = None
     if layer is not None and "onv" in kind:
         pointwise = leaf == "pointwise_kernel"

@@ -81,7 +81,8 @@ def _convolved(weight: Constant | None, attributes: Attributes, transposed: bool
     stride = numbers(attributes.get("strides"), dimensions, 1)
     dilation = numbers(attributes.get("dilations"), dimensions, 1)
     groups = attributes.get("group", 1)
-    if stride is None or dilation is None or groups < 1 or min(*stride, *dilation) < 1:
+    fits = groups > 0 and weight.shape[0] % groups == 0
+    if stride is None or dilation is None or not fits or min(*stride, *dilation) < 1:
         yield Use(weight, _other("kernel of a convolution whose geometry is damaged"))
         return
     padding, note = _padding(attributes, weight.shape[2:], stride, dilation)

@@ -17,7 +17,7 @@ from infoflow.checkpoints import open_checkpoint
 from infoflow.checkpoints.checkpoint import StoredTensor
 from infoflow.checkpoints.faults import ReadError
 from infoflow.checkpoints.hdf5 import hdf5
-from infoflow.checkpoints.keras_layers import layer_configs
+from infoflow.checkpoints.keras_layers import LayerConfig, in_torch_layout, layer_configs
 from infoflow.checkpoints.source import Source
 from infoflow.errors import CheckpointError
 from infoflow.facts import Geometry
@@ -331,3 +331,22 @@ def test_compressed_weights_whose_two_lengths_are_equal(folder: Path, tmp_path: 
     (tmp_path / "m.keras").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"has 'model[.]weights[.]h5' compressed"):
         open_checkpoint(tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize(("groups", "told"), [(2, 2), (7, None), (0, None), (-1, None)])
+def test_groups_must_divide_the_channels(groups: int, told: int | None) -> None:
+    stored = StoredTensor("", (3, 3, 2, 8), "float32", lambda: gaussian(3, 3, 2, 8))
+    layer = LayerConfig("Conv2D", {"groups": groups})
+    facts = in_torch_layout(stored, "kernel", ("conv",), "conv2d", layer, 0).facts
+    assert (facts and facts.geometry and facts.geometry.groups) == told
+
+
+@pytest.mark.parametrize(
+    "names", [5, 0.5, "text", h5py.Empty("f4"), np.zeros((2, 2)), np.array([b"other", b"dense"])]
+)
+def test_a_list_of_names_of_any_type(tmp_path: Path, names: Any) -> None:
+    path = legacy(tmp_path / "net.h5", dense=gaussian(3, 4))
+    before = list(open_checkpoint(path).tensors)
+    with h5py.File(path, "a") as file:
+        file.attrs["layer_names"] = names
+    assert list(open_checkpoint(path).tensors) == before

@@ -456,3 +456,10 @@ def test_the_beginning_of_a_short_file_is_looked_at(tmp_path: Path, length: int)
     (tmp_path / "m.onnx").write_bytes(beginning)
     with pytest.raises(CheckpointError):
         open_checkpoint(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("operator", ["Conv", "ConvTranspose"])
+def test_groups_that_do_not_divide_the_channels(tmp_path: Path, operator: str) -> None:
+    nodes = [node(operator, "x", "w", group=7)]
+    tensor = only(save(tmp_path / "m.onnx", nodes, {"w": gaussian(8, 3, 3, 3)}))
+    assert "geometry is damaged" in tensor.facts.reason

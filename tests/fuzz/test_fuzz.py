@@ -15,7 +15,7 @@ from tests.fuzz.limits import Counts, fuzz
 from tests.fuzz.mutate import MUTATORS, mutant
 from tests.fuzz.originals import ORIGINALS
 
-FEW, MANY = 120, 3000
+FEW, MANY = 40, 3000
 
 
 def check(name: str, counts: Counts, count: int) -> None:

@@ -8,9 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infoflow.layers import Array
+from infoflow.operators.factors import factorise
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Num
+
+
+LARGE_LU = 128
+"""Side from which a determinant alone is worth LAPACK by itself, and threads that share them out."""
 
 
 def is_torch(array: Array) -> bool:
@@ -58,4 +63,11 @@ def log_abs_det(matrices: Num[Array, "*batch n n"]) -> Float[Array, "*batch"]:
     if is_torch(matrices) and matrices.device.type != "cpu":
         return namespace(matrices).linalg.slogdet(matrices).logabsdet
     # LAPACK wants columns: of the transpose, whose determinant is the same, they lie in a row.
-    return np.linalg.slogdet(np.swapaxes(as_numpy(matrices), -1, -2))[1]
+    columns = np.swapaxes(as_numpy(matrices), -1, -2)
+    side = columns.shape[-1]
+    if side < LARGE_LU:
+        return np.linalg.slogdet(columns)[1]
+    values = np.empty(columns.shape[:-2])
+    for place in np.ndindex(*values.shape):
+        values[place] = factorise(columns[place]).log_abs_det
+    return values

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from infoflow.layers import Array
-from infoflow.operators.arrays import as_numpy, namespace
-from infoflow.operators.frequencies import symmetric_grid
+from infoflow.operators.arrays import as_numpy, is_torch, namespace
+from infoflow.operators.factors import factorise
+from infoflow.operators.frequencies import Frequencies, symmetric_grid
 from infoflow.operators.polyphase import MODERATE, PolyphaseKernel
 from infoflow.report import MINUS_INFINITY
 from infoflow.spectra.log_volume import (
@@ -134,16 +136,26 @@ def circular_log_volume(
     if not rank.is_full:
         return Circular(None, math.prod(active), math.prod(active))
     frequencies, multiplicities = symmetric_grid(active)
-    normalised = kernel.normalised
-    scaled = replace(normalised, taps=_scaled_taps(normalised, rank))
-    lost = over_frequencies(scaled, frequencies, lambda s: _singular(s, rank.tolerance))
+    values, lost = _at_frequencies(kernel.normalised, rank, frequencies)
     if lost.any():
         return Circular(None, int(lost.reshape(-1) @ multiplicities), math.prod(active))
-    function, _, chosen = _summand(normalised, rank)
-    values = over_frequencies(chosen, frequencies, function).reshape(-1)
     total = float(values @ multiplicities) * math.prod(positions) / math.prod(active)
     total += kernel.rank_channels * math.prod(positions) * kernel.exponent * math.log(2)
     return Circular(total, 0, math.prod(active))
+
+
+def _at_frequencies(
+    kernel: PolyphaseKernel, rank: Rank, frequencies: Frequencies
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Σ log σᵢ of the symbol at each frequency, and whether it is singular there; both (F,)."""
+    scaled = replace(kernel, taps=_scaled_taps(kernel, rank))
+    function, way, chosen = _summand(kernel, rank)
+    if way == "LU" and chosen is kernel and kernel.rows > SVD_LIMIT and not is_torch(kernel.taps):
+        found = over_frequencies(scaled, frequencies, lambda s: _factorised(s, rank.tolerance))
+        scales = np.log(rank.row_factors).sum() + np.log(rank.column_factors).sum()
+        return found[:, 0] - scales, found[:, 1] > 0
+    lost = over_frequencies(scaled, frequencies, lambda s: _singular(s, rank.tolerance))
+    return over_frequencies(chosen, frequencies, function).reshape(-1), lost
 
 
 def _scaled_taps(kernel: PolyphaseKernel, rank: Rank) -> NDArray[np.float64]:
@@ -152,12 +164,43 @@ def _scaled_taps(kernel: PolyphaseKernel, rank: Rank) -> NDArray[np.float64]:
     return np.asarray(taps * rank.row_factors[:, :, None] * rank.column_factors[:, None, :])
 
 
+def _factorised(symbols: Array, tolerance: float) -> NDArray[np.float64]:
+    """Σ over groups of log|det|, and whether some group's symbol is singular, (F, 2).
+
+    As ``_singular`` tells it; the factors of one LU serve both.
+    """
+    symbols = as_numpy(symbols)
+    suspect = _Suspicion(symbols.shape[-1], tolerance)
+    found = np.zeros((len(symbols), 2))
+    for place in np.ndindex(*symbols.shape[:2]):
+        factors = factorise(symbols[place].T)  # as LAPACK wants it; the singular values are the same
+        found[place[0], 0] += factors.log_abs_det
+        if suspect(factors.solve(suspect.probes)):
+            found[place[0], 1] += singular_values(symbols[place])[-1] <= tolerance
+    return found
+
+
+class _Suspicion:
+    """Whether solutions for random right sides let a singular value within the tolerance be thought.
+
+    A singular value σ makes the norm of A⁻¹x about |uᴴx|/σ, and less than a tenth of the usual
+    |uᴴx| has, for all of four x, a chance of 1e-8 (1e-4 where symbols are real).
+    """
+
+    def __init__(self, side: int, tolerance: float) -> None:
+        generator = np.random.default_rng(side)
+        self.probes = generator.standard_normal((side, PROBES)) / math.sqrt(side)
+        # Beyond 1e10 rounding blurs what a solution says.
+        self._limit = min(0.1 / (math.sqrt(side) * tolerance), 1e10)
+
+    def __call__(self, solved: NDArray[Any]) -> bool:
+        return not bool(np.all(np.linalg.norm(solved, axis=0) < self._limit))
+
+
 def _singular(symbols: Array, tolerance: float) -> NDArray[np.bool_]:
     """Whether some group's symbol has a singular value within the tolerance, (F,).
 
-    By SVDs, of large symbols only where the norm of A⁻¹x for random x lets that be thought: a
-    singular value σ makes it about |uᴴx|/σ, and less than a tenth of the usual |uᴴx| has, for
-    all of four x, a chance of 1e-8 (1e-4 where symbols are real).
+    By SVDs, of large symbols only where solutions raise the suspicion.
     """
     symbols = as_numpy(symbols)
     k = min(symbols.shape[-2:])
@@ -165,17 +208,11 @@ def _singular(symbols: Array, tolerance: float) -> NDArray[np.bool_]:
         return np.asarray(np.any(singular_values(symbols)[..., -1] <= tolerance, axis=-1))
     square = symbols.shape[-1] == symbols.shape[-2]
     matrices = symbols if square else gram(symbols)
-    right = np.random.default_rng(k).standard_normal((k, PROBES)) / math.sqrt(k)
-    # Beyond 1e10 rounding blurs what a solution says.
-    suspicious = min(0.1 / (math.sqrt(k) * tolerance ** (1 if square else 2)), 1e10)
+    suspect = _Suspicion(k, tolerance if square else tolerance**2)
     found = np.zeros(symbols.shape[:2], dtype=bool)
     for place in np.ndindex(*found.shape):
-        try:
-            solved = np.linalg.solve(matrices[place], right)
-            doubt = not np.all(np.linalg.norm(solved, axis=0) < suspicious)
-        except np.linalg.LinAlgError:
-            doubt = True
-        found[place] = doubt and bool(singular_values(symbols[place])[-1] <= tolerance)
+        if suspect(factorise(matrices[place].T).solve(suspect.probes)):
+            found[place] = singular_values(symbols[place])[-1] <= tolerance
     return np.asarray(found.any(axis=-1))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 LARGE_LU = 128
-"""Side from which a determinant alone is worth LAPACK by itself, and threads that share them out."""
+"""Side from which each determinant is worth a call of LAPACK, which threads can share out."""
 
 
 def is_torch(array: Array) -> bool:

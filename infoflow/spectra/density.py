@@ -173,7 +173,7 @@ def _factorised(symbols: Array, tolerance: float) -> NDArray[np.float64]:
     suspect = _Suspicion(symbols.shape[-1], tolerance)
     found = np.zeros((len(symbols), 2))
     for place in np.ndindex(*symbols.shape[:2]):
-        factors = factorise(symbols[place].T)  # as LAPACK wants it; the singular values are the same
+        factors = factorise(symbols[place].T)  # columns in a row, as LAPACK wants them
         found[place[0], 0] += factors.log_abs_det
         if suspect(factors.solve(suspect.probes)):
             found[place[0], 1] += singular_values(symbols[place])[-1] <= tolerance
@@ -181,7 +181,7 @@ def _factorised(symbols: Array, tolerance: float) -> NDArray[np.float64]:
 
 
 class _Suspicion:
-    """Whether solutions for random right sides let a singular value within the tolerance be thought.
+    """Whether solutions for random right sides speak for a singular value within the tolerance.
 
     A singular value σ makes the norm of A⁻¹x about |uᴴx|/σ, and less than a tenth of the usual
     |uᴴx| has, for all of four x, a chance of 1e-8 (1e-4 where symbols are real).

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MINUS_INFINITY = "−∞"
 HEALTHY_PERCENTILE = "healthy-percentile"
 """Statistic of a measure: where the layer lies among healthy trained ones, in per cent."""
@@ -115,6 +115,56 @@ class LayerSummary:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place in the network whose activations were looked at, in the order of the computation.
+
+    Args:
+        name: The module's, with ``#2`` for its second call; of a function in a forward method the
+            module before it and the function, such as ``conv1.relu``. Rows of measures of
+            activations carry it as their layer.
+        role: ``linear map`` (a pre-activation), ``nonlinearity``, ``normalisation``, ``pooling``,
+            ``block``, or another word for what the module does.
+        shape: Of the activations of one sample.
+        on_chain: Whether every path from the input to the output passes through it: only such
+            places form a Markov chain.
+        note: Why it is not on the chain, or what else must be known.
+    """
+
+    name: str
+    role: str
+    shape: tuple[int, ...]
+    on_chain: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSummary:
+    """The data that activations were measured on.
+
+    Args:
+        name: As it was asked for, such as ``mnist`` or ``folder:photos``.
+        split: ``test``, ``train``, or ``""`` where there are none.
+        samples: How many were used.
+        available: How many there are, None where nobody knows before reading all.
+        task: ``classification``, ``segmentation``, ``regression`` or ``none``.
+        classes: Names of the classes, empty where there are none.
+        preprocessing: One sentence: size, channels, mean and standard deviation, and whose.
+        x: Which tensor is X.
+        notes: What was skipped, and what else must be known.
+    """
+
+    name: str
+    split: str
+    samples: int
+    available: int | None
+    task: str
+    classes: tuple[str, ...]
+    preprocessing: str
+    x: str
+    notes: tuple[str, ...] = ()
+
+
 class Status(StrEnum):
     """What became of a tensor of the file."""
 
@@ -197,6 +247,9 @@ class Report:
     series: tuple[Series, ...]
     findings: tuple[Finding, ...]
     coverage: Coverage
+    sites: tuple[Site, ...] = ()
+    """Where activations were looked at; empty without data."""
+    data: DataSummary | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

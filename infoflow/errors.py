@@ -45,6 +45,10 @@ class ComparisonError(InfoflowError):
     """Files cannot be compared: they have no layer in common, or there is only one."""
 
 
+class EstimateError(InfoflowError):
+    """A measure of activations cannot be computed from what it was given."""
+
+
 class ReferenceTableError(InfoflowError):
     """A table of healthy networks cannot be read, made or changed."""
 

@@ -60,7 +60,7 @@ def paired_difference(
     second_influence: Tensor,
     level: float = LEVEL,
 ) -> Interval:
-    """second − first, two estimates on the same samples: the t interval of L′_i − L_i."""
+    """The t interval of second − first, two estimates on the same samples, from L′_i − L_i."""
     return interval(second - first, second_influence - first_influence, level)
 
 

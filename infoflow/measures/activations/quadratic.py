@@ -163,7 +163,7 @@ def cauchy_schwarz_influence(x: Kernel, t: Kernel, block: int = BLOCK) -> Tensor
 
 
 def _influence(sums: PairSums, x_sigma: Tensor | None, t_sigma: Tensor | None) -> Tensor:
-    """2(r_ab/V_J − r_a/mean a − r_b/mean b + 1)/ln 2 and ∂I₂/∂log σ times the influence on log σ."""
+    """2(r_ab/V_J − r_a/mean a − r_b/mean b + 1)/ln 2, and ∂I₂/∂log σ times σ's influences."""
     joint = sums.ab.mean()
     found = 2 * (sums.ab / joint - sums.a / sums.a.mean() - sums.b / sums.b.mean() + 1)
     if x_sigma is not None and sums.a_slope is not None and sums.a_slope_b is not None:

@@ -17,6 +17,10 @@ class ArchitectureError(InfoflowError):
     """An architecture cannot be built, or does not fit the checkpoint."""
 
 
+class DataError(InfoflowError):
+    """Data cannot be read, or do not fit the network."""
+
+
 class SelectionError(InfoflowError):
     """A layer pattern, measure or option names nothing that exists."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from infoflow.architectures import cifar_resnet
 from infoflow.errors import ArchitectureError, MissingDependencyError
 from infoflow.nearest import nearest
 
@@ -145,7 +146,15 @@ def timm_blueprint(name: str) -> Blueprint:
 def ours(name: str) -> Blueprint:
     """A network of `infoflow.zoo`."""
     package("torch", "torch", f"infoflow:{name}")
-    zoo = importlib.import_module("infoflow.zoo").ZOO
+    home = importlib.import_module("infoflow.zoo")
+    zoo, residual = home.ZOO, cifar_resnet.named(f"infoflow:{name}")
+    if residual is not None:
+        return Blueprint(
+            lambda: home.CifarResNet(residual.depth, residual.shortcut, residual.head),
+            (cifar_resnet.SIDE,) * 2,
+            f"ResNet-{residual.depth} (CIFAR)",
+            channels=3,
+        )
     if name not in zoo:
         raise ArchitectureError(
             f"infoflow has no network {name!r}; {nearest(name, [*zoo, 'cifar-resnet20'])}"

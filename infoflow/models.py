@@ -134,9 +134,7 @@ def _number(tensor: StoredTensor) -> Tensor:
     return torch.from_numpy(np.array(array, order="C"))
 
 
-def _filled(
-    module: nn.Module, state: Mapping[str, Tensor], path: str, known: Architecture
-) -> None:
+def _filled(module: nn.Module, state: Mapping[str, Tensor], path: str, known: Architecture) -> None:
     """Loads the weights, each of them, and none less."""
     own = module.state_dict()
     counters = {name for name in own if name.endswith("num_batches_tracked")}

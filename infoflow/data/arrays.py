@@ -17,6 +17,9 @@ from infoflow.words import counted, shape_text
 
 Array = np.ndarray[Any, Any]
 
+PICTURES = "pictures, as the network takes them"
+"""What X is where samples are pictures."""
+
 LEAST = 2
 """Samples without which nothing can be said of a batch."""
 
@@ -62,7 +65,10 @@ def from_arrays(
     pictures = inputs.dtype == np.uint8
     plan = preprocessing or Preprocessing()
     if pictures:
-        prepare, sentence = plan.prepared, plan.sentence(inputs.shape[1:3], *inputs.shape[3:] or (1,))
+        prepare, sentence = (
+            plan.prepared,
+            plan.sentence(inputs.shape[1:3], *inputs.shape[3:] or (1,)),
+        )
     else:
         prepare, sentence = _plain(name, inputs), "Inputs: numbers, taken as they are."
 
@@ -195,5 +201,5 @@ def _plain(name: str, inputs: Array) -> Callable[[Array], Tensor]:
 
 def _x_name(inputs: Array) -> str:
     if inputs.dtype == np.uint8:
-        return "pictures, as the network takes them"
+        return PICTURES
     return "inputs" if inputs.dtype.kind == "f" else "token ids"

@@ -95,9 +95,10 @@ class Preprocessing:
         share = max(self.size[0] / height, self.size[1] / width)
         if self.resize is not None:
             share = max(share, self.resize / min(height, width))
-        return (max(round(height * share), self.size[0]), max(round(width * share), self.size[1])), (
-            self.size
-        )
+        return (
+            max(round(height * share), self.size[0]),
+            max(round(width * share), self.size[1]),
+        ), (self.size)
 
     def sentence(self, size: Sequence[int] | None, channels: int) -> str:
         """What is done to pictures of this size (None where they differ) and channels, in words."""
@@ -110,7 +111,9 @@ class Preprocessing:
         if self.order == "bgr":
             steps.append("channels in the order BGR")
         if any(self.mean) or self.std != (1.0,):
-            steps.append(f"pixels in 0..1 minus ({_numbers(self.mean)}) over ({_numbers(self.std)})")
+            steps.append(
+                f"pixels in 0..1 minus ({_numbers(self.mean)}) over ({_numbers(self.std)})"
+            )
         else:
             steps.append("pixels in 0..1")
         return f"Pictures: {', '.join(steps)} ({self.source})."

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
-from infoflow.data.arrays import Array, enough, from_arrays, of_all
+from infoflow.data.arrays import PICTURES, Array, enough, of_all
+from infoflow.data.batch import Batch, of_one_input
 from infoflow.data.data import Data, chosen, fewer
 from infoflow.data.preprocessing import Preprocessing
 from infoflow.errors import DataError
@@ -45,8 +47,9 @@ SHAPES: Mapping[str, Inside] = {
     "square": lambda u, v: np.maximum(np.abs(u), np.abs(v)) < 0.75,
     "frame": lambda u, v: np.abs(np.maximum(np.abs(u), np.abs(v)) - 0.63) < 0.18,
     "triangle": lambda u, v: (v > -0.55) & (np.abs(u) * 1.6 + v < 0.9),
-    "cross": lambda u, v: (np.minimum(np.abs(u), np.abs(v)) < 0.25)
-    & (np.maximum(np.abs(u), np.abs(v)) < 0.95),
+    "cross": lambda u, v: (
+        (np.minimum(np.abs(u), np.abs(v)) < 0.25) & (np.maximum(np.abs(u), np.abs(v)) < 0.95)
+    ),
     "bar": lambda u, v: (np.abs(u) < 1.0) & (np.abs(v) < 0.28),
     "star": _star,
     "half disc": lambda u, v: (np.hypot(u, v + 0.35) < 0.95) & (v > -0.35),
@@ -79,21 +82,28 @@ def open_shapes(
     order = chosen(AVAILABLE, samples, seed)
     plan = preprocessing or Preprocessing()
     height, width = plan.size or (SIDE, SIDE)
-    drawn = [picture(int(i) + AVAILABLE * SPLITS.index(split), height, width) for i in order]
-    images = np.stack([image for image, _, _ in drawn])
+    numbers = [int(i) + AVAILABLE * SPLITS.index(split) for i in order]
     masks = kind == "masks"
-    found = from_arrays(
-        name,
-        images,
-        np.stack([mask for _, mask, _ in drawn]) if masks else np.array([k for _, _, k in drawn]),
+
+    def read(start: int, stop: int) -> Batch:
+        drawn = [picture(number, height, width) for number in numbers[start:stop]]
+        images = np.stack([image for image, _, _ in drawn])
+        labels = [mask if masks else np.int64(label) for _, mask, label in drawn]
+        targets = torch.from_numpy(np.stack(labels).astype(np.int64))
+        return of_one_input(plan.prepared(images), targets)
+
+    return Data(
+        name=name,
+        description=f"Drawn shapes, {split}: {of_all(len(order), AVAILABLE, seed)}.",
+        samples=len(order),
         classes=("background", *SHAPES) if masks else tuple(SHAPES),
-        preprocessing=plan,
+        task="segmentation" if masks else "classification",
+        x_name=PICTURES,
+        read=read,
+        preprocessing=plan.sentence((height, width), 3),
+        pictures=lambda which: [picture(numbers[i], height, width)[0] for i in which],
         notes=fewer(AVAILABLE, samples),
     )
-    from dataclasses import replace
-
-    which = of_all(len(order), AVAILABLE, seed)
-    return replace(found, description=f"Drawn shapes, {split}: {which}.")
 
 
 def picture(number: int, height: int, width: int) -> tuple[Array, Array, int]:

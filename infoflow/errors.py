@@ -25,6 +25,10 @@ class OperatorError(InfoflowError):
     """A layer's matrix does not exist as asked for, or is too large."""
 
 
+class CaptureError(InfoflowError):
+    """A network cannot be run with these data, or its activations cannot be watched."""
+
+
 class OutputError(InfoflowError):
     """An output cannot be written."""
 

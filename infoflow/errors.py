@@ -17,12 +17,20 @@ class ArchitectureError(InfoflowError):
     """An architecture cannot be built, or does not fit the checkpoint."""
 
 
+class DataError(InfoflowError):
+    """Data cannot be read, or do not fit the network."""
+
+
 class SelectionError(InfoflowError):
     """A layer pattern, measure or option names nothing that exists."""
 
 
 class OperatorError(InfoflowError):
     """A layer's matrix does not exist as asked for, or is too large."""
+
+
+class CaptureError(InfoflowError):
+    """A network cannot be run with these data, or its activations cannot be watched."""
 
 
 class OutputError(InfoflowError):
@@ -43,6 +51,10 @@ class CheckError(InfoflowError):
 
 class ComparisonError(InfoflowError):
     """Files cannot be compared: they have no layer in common, or there is only one."""
+
+
+class EstimateError(InfoflowError):
+    """A measure of activations cannot be computed from what it was given."""
 
 
 class ReferenceTableError(InfoflowError):

@@ -53,23 +53,33 @@ def recognise(shapes: Shapes) -> Architecture | None:
     """The network that these names and shapes are of, None if they are of something else."""
     if shapes.get("conv1.weight", ())[:1] != WIDTHS[:1] or "layer4.0.conv1.weight" in shapes:
         return None
-    blocks = sum(_BLOCK.fullmatch(name) is not None for name in shapes)
+    variant = spelled(shapes)
+    match = compare(fingerprint(variant), shapes) if variant.blocks else None
+    return decide([match]) if match is not None else None
+
+
+def spelled(shapes: Shapes) -> Variant:
+    """The variant that these names are of, where they are of such a network at all."""
     shortcuts = [s for s in ("downsample", "shortcut") if f"layer2.0.{s}.0.weight" in shapes]
-    variant = Variant(
-        depth=6 * blocks + 2,
+    return Variant(
+        depth=6 * sum(_BLOCK.fullmatch(name) is not None for name in shapes) + 2,
         shortcut=shortcuts[0] if shortcuts else "",
         head="fc" if "fc.weight" in shapes else "linear",
     )
-    match = compare(fingerprint(variant), shapes) if blocks else None
-    return decide([match]) if match is not None else None
+
+
+def named(name: str) -> Variant | None:
+    """What ``infoflow:cifar-resnet20`` names: option A; None where it says something else."""
+    depth = name.removeprefix(PREFIX)
+    if depth == name or not depth.isdigit() or int(depth) < 8 or (int(depth) - 2) % 6:
+        return None
+    return Variant(int(depth))
 
 
 def build(name: str) -> Architecture | None:
     """``infoflow:cifar-resnet20`` with option A; None where the name says something else."""
-    depth = name.removeprefix(PREFIX)
-    if depth == name or not depth.isdigit() or int(depth) < 8 or (int(depth) - 2) % 6:
-        return None
-    return fingerprint(Variant(int(depth))).architecture
+    variant = named(name)
+    return fingerprint(variant).architecture if variant is not None else None
 
 
 @lru_cache(maxsize=8)

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from infoflow.architectures import cifar_resnet
 from infoflow.errors import ArchitectureError, MissingDependencyError
 from infoflow.nearest import nearest
 
@@ -66,7 +67,7 @@ def blueprint(spec: str) -> Blueprint:
 
 def torchvision_blueprint(name: str) -> Blueprint:
     """A network of `torchvision.models`, with all its auxiliary heads."""
-    models = _package("torchvision.models", "torchvision", f"torchvision:{name}")
+    models = package("torchvision.models", "torchvision", f"torchvision:{name}")
     if name not in models.list_models():
         raise ArchitectureError(
             f"torchvision has no network {name!r}; {nearest(name, models.list_models())}"
@@ -131,7 +132,7 @@ def _frames(weights: Any) -> int | None:
 
 def timm_blueprint(name: str) -> Blueprint:
     """A network of timm."""
-    timm = _package("timm", "timm", f"timm:{name}")
+    timm = package("timm", "timm", f"timm:{name}")
     bare = name.partition(".")[0]
     if bare not in timm.list_models():
         raise ArchitectureError(
@@ -144,8 +145,16 @@ def timm_blueprint(name: str) -> Blueprint:
 
 def ours(name: str) -> Blueprint:
     """A network of `infoflow.zoo`."""
-    _package("torch", "torch", f"infoflow:{name}")
-    zoo = importlib.import_module("infoflow.zoo").ZOO
+    package("torch", "torch", f"infoflow:{name}")
+    home = importlib.import_module("infoflow.zoo")
+    zoo, residual = home.ZOO, cifar_resnet.named(f"infoflow:{name}")
+    if residual is not None:
+        return Blueprint(
+            lambda: home.CifarResNet(residual.depth, residual.shortcut, residual.head),
+            (cifar_resnet.SIDE,) * 2,
+            f"ResNet-{residual.depth} (CIFAR)",
+            channels=3,
+        )
     if name not in zoo:
         raise ArchitectureError(
             f"infoflow has no network {name!r}; {nearest(name, [*zoo, 'cifar-resnet20'])}"
@@ -160,7 +169,7 @@ def user_blueprint(path: Path, factory: str) -> Blueprint:
     The file is loaded by its path alone. Its folder does not go on the import path, where
     its other files could stand in for installed modules, so it cannot import its neighbours.
     """
-    _package("torch", "torch", f"{path}:{factory}")
+    package("torch", "torch", f"{path}:{factory}")
     if not path.is_file():
         raise ArchitectureError(f"{path}: there is no such file to build the network from")
     module = _load(path)
@@ -233,7 +242,12 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _package(module: str, package: str, wanted: str) -> Any:
+def package(module: str, package: str, wanted: str, otherwise: str = "leave --arch out") -> Any:
+    """A package that is imported only when somebody asks for what needs it.
+
+    Raises:
+        MissingDependencyError: It is not there, or does not work; ``otherwise`` ends the sentence.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -241,7 +255,7 @@ def _package(module: str, package: str, wanted: str) -> Any:
         state = "is not installed" if missing else f"cannot be imported ({_said(error)})"
         raise MissingDependencyError(
             f"{wanted} needs {package}, which {state}: install it with `pip install {package}`, "
-            "or leave --arch out"
+            f"or {otherwise}"
         ) from error
     except RuntimeError as error:
         # A torchvision that does not fit its torch says so in a RuntimeError.

@@ -1,7 +1,6 @@
 """The networks of ``sample_models/``: small, plain modules, untrained.
 
 Each takes a batch of images, ``(batch, channels, height, width)``, and gives ten logits an image.
-The module imports torch at its top, so nothing on the data-free way imports it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,184 @@
+"""Kernels of samples and their Gram matrices.
+
+A kernel gives its values tile by tile, so that what needs only sums over pairs never holds an
+n × n matrix. Products of Gaussian kernels are one Gaussian kernel of scaled, concatenated
+features; products of other kernels go their own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from infoflow.errors import EstimateError
+from infoflow.kernels.bandwidths import Bandwidth
+from infoflow.kernels.distances import Distances, Points, points
+
+
+class Kernel(Protocol):
+    """A positive definite kernel with k(x, x) = 1, on n samples."""
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are, n."""
+
+    @property
+    def sigma_influence(self) -> Tensor | None:
+        """Influence of each sample on log σ (n,), where σ was chosen from the same samples."""
+
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        """Kernel values (rows, columns), float64."""
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """exp(−‖x − y‖²/(2σ²)).
+
+    Args:
+        distances: Squared distances of the samples.
+        sigma: σ > 0; a tensor of one number where a gradient with respect to σ is wanted.
+        sigma_influence: (n,), see `Bandwidth.influence`.
+    """
+
+    distances: Distances
+    sigma: float | Tensor
+    sigma_influence: Tensor | None = None
+
+    @classmethod
+    def of(cls, x: Tensor | Distances, width: Bandwidth | float | Tensor) -> Gaussian:
+        """The kernel of samples (n, …), or of distances, with a chosen bandwidth."""
+        distances = points(x) if isinstance(x, Tensor) else x
+        if isinstance(width, Bandwidth):
+            return cls(distances, width.sigma, width.influence)
+        return cls(distances, width)
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are, n."""
+        return self.distances.samples
+
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        """Kernel values (rows, columns)."""
+        return torch.exp(self.distances.tile(rows, columns) * (-0.5 / self.sigma**2))
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """1 where two labels are equal, else 0.
+
+    With it α = 1 gives Shannon's plug-in entropies: the eigenvalues of the normalised Gram matrix
+    are the class frequencies.
+
+    Args:
+        labels: (n,) of any dtype, or (n, …): equal where all entries are.
+    """
+
+    labels: Tensor
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are, n."""
+        return self.labels.shape[0]
+
+    @property
+    def sigma_influence(self) -> None:
+        """There is no σ."""
+        return
+
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        """Kernel values (rows, columns)."""
+        labels = self.labels.reshape(self.samples, -1)
+        return (labels[rows, None] == labels[None, columns]).all(dim=-1).to(torch.float64)
+
+
+@dataclass(frozen=True)
+class Product:
+    """The elementwise product: the joint kernel of several variables."""
+
+    kernels: Sequence[Kernel]
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are, n."""
+        return self.kernels[0].samples
+
+    @property
+    def sigma_influence(self) -> None:
+        """Several σ: none is given."""
+        return
+
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        """Kernel values (rows, columns)."""
+        return reduce(torch.mul, (kernel.tile(rows, columns) for kernel in self.kernels))
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """The elementwise minimum: a joint kernel that a copy of a variable leaves as it is."""
+
+    kernels: Sequence[Kernel]
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are, n."""
+        return self.kernels[0].samples
+
+    @property
+    def sigma_influence(self) -> None:
+        """Several σ: none is given."""
+        return
+
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        """Kernel values (rows, columns)."""
+        return reduce(torch.minimum, (kernel.tile(rows, columns) for kernel in self.kernels))
+
+
+def gram(kernel: Kernel) -> Tensor:
+    """The Gram matrix (n, n) of a kernel, float64, with unit diagonal."""
+    whole = slice(0, kernel.samples)
+    return kernel.tile(whole, whole)
+
+
+def product_of_gaussians(variables: Sequence[Tensor], sigmas: Sequence[float | Tensor]) -> Gaussian:
+    """Π_c exp(−‖x_c − y_c‖²/(2σ_c²)) of variables (n, …) as one Gaussian kernel with σ = 1.
+
+    One symmetric product instead of one for each variable.
+
+    Raises:
+        EstimateError: The variables have different numbers of samples or of sigmas.
+    """
+    if len(variables) != len(sigmas) or len({x.shape[0] for x in variables}) != 1:
+        raise EstimateError("A joint kernel needs one σ a variable and the same samples in each.")
+    scaled = [points(x).features / s for x, s in zip(variables, sigmas, strict=True)]
+    return Gaussian(Points(*_joined(scaled)), 1.0)
+
+
+def _joined(features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    joined = torch.cat(list(features), dim=1)
+    return joined, (joined * joined).sum(dim=1)
+
+
+def normalised(matrix: Tensor) -> Tensor:
+    """G_ij / √(G_ii G_jj): any Gram matrix (…, n, n) with unit diagonal, float64.
+
+    Raises:
+        EstimateError: A diagonal entry is not positive.
+    """
+    matrix = matrix.to(torch.float64)
+    diagonal = matrix.diagonal(dim1=-2, dim2=-1)
+    if not bool((diagonal > 0).all()):
+        raise EstimateError("A Gram matrix needs a positive diagonal to be normalised.")
+    scale = diagonal.sqrt()
+    return matrix / (scale[..., :, None] * scale[..., None, :])
+
+
+def centred(matrix: Tensor) -> Tensor:
+    """H G H with H = I − 11ᵀ/n: the Gram matrix (…, n, n) of centred features."""
+    rows = matrix.mean(dim=-1, keepdim=True)
+    columns = matrix.mean(dim=-2, keepdim=True)
+    return matrix - rows - columns + rows.mean(dim=-2, keepdim=True)

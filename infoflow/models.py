@@ -1,0 +1,191 @@
+"""Networks that run: a checkpoint's weights in the module that they belong to."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from infoflow.architectures import build, cifar_resnet, fit, recognise
+from infoflow.architectures.architecture import Architecture
+from infoflow.architectures.factories import Blueprint, blueprint
+from infoflow.architectures.spelling import modern
+from infoflow.checkpoints import Checkpoint, open_checkpoint
+from infoflow.errors import ArchitectureError, first_line
+from infoflow.fitting import fitted
+from infoflow.words import counted, cut, shape_text
+
+if TYPE_CHECKING:
+    from infoflow.checkpoints.checkpoint import StoredTensor
+
+SAFE = ("infoflow:", "torchvision:", "timm:")
+"""Beginnings of names that a file may give for itself: no code of the file's choice is run."""
+
+
+@dataclass(frozen=True)
+class Runnable:
+    """A network that can be run.
+
+    Args:
+        module: In evaluation mode, on the CPU, float32, with the checkpoint's weights.
+        architecture: As recognised or named.
+        channels: That its first convolution takes, None where it has none.
+        metadata: The file's.
+        notes: What differs from the architecture.
+    """
+
+    module: nn.Module
+    architecture: Architecture
+    channels: int | None
+    metadata: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def runnable(
+    source: str | os.PathLike[str] | Checkpoint,
+    *,
+    arch: str | None = None,
+    input_size: tuple[int, ...] | None = None,
+    weights: str = "auto",
+    trust_pickle: bool = False,
+) -> Runnable:
+    """The network of a checkpoint, built and filled with its weights.
+
+    The tensors come through our own reader: no code of the file is run. A network that ``arch``
+    names in a file of the user's is built by running that file.
+
+    Args:
+        source: A checkpoint file or folder, or one that is open.
+        arch: ``torchvision:NAME``, ``timm:NAME``, ``infoflow:NAME`` or ``path/model.py:FACTORY``,
+            for a file that is not recognised by itself.
+        input_size: Spatial size of the input, where it is not the usual one.
+        weights: ``auto``, ``ema`` or ``raw``.
+        trust_pickle: Let a pickled file run its code.
+
+    Raises:
+        CheckpointError: The file, or one of its tensors, cannot be read.
+        ArchitectureError: No network is known for it, or its weights do not fit; one sentence.
+        MissingDependencyError: A package that builds the network is not there.
+    """
+    checkpoint = (
+        source
+        if isinstance(source, Checkpoint)
+        else open_checkpoint(source, weights=weights, trust_pickle=trust_pickle)
+    )
+    shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    known, plan = _network(checkpoint, shapes, arch, input_size)
+    state = {modern(name): _number(tensor) for name, tensor in checkpoint.tensors.items()}
+    module, notes = fitted(_built(plan), state, checkpoint.path, known)
+    _filled(module, state, checkpoint.path, known)
+    checkpoint.check()
+    channels = first_channels(module)
+    module.eval()
+    if notes:
+        _try(module, channels, input_size or known.input_size, checkpoint.path, known)
+    return Runnable(module, known, channels, checkpoint.metadata, tuple(notes))
+
+
+def _network(
+    checkpoint: Checkpoint,
+    shapes: Mapping[str, tuple[int, ...]],
+    arch: str | None,
+    input_size: tuple[int, ...] | None,
+) -> tuple[Architecture, Blueprint]:
+    if arch is None:
+        known = recognise(shapes)
+        said = checkpoint.metadata.get("architecture", "")
+        if known is not None:
+            return known, _recognised_plan(known, shapes)
+        if not said.startswith(SAFE):
+            raise ArchitectureError(
+                f"{checkpoint.path} holds weights but no network, and they are of none that is "
+                "known: say what to run them in with --arch torchvision:NAME, timm:NAME or "
+                "path/model.py:FACTORY."
+            )
+        arch = said
+    return fit(build(arch, input_size), shapes), blueprint(arch)
+
+
+def _recognised_plan(known: Architecture, shapes: Mapping[str, tuple[int, ...]]) -> Blueprint:
+    if known.name.startswith(cifar_resnet.PREFIX):
+        variant = cifar_resnet.spelled(shapes)
+        from infoflow.zoo import CifarResNet
+
+        return Blueprint(lambda: CifarResNet(variant.depth, variant.shortcut, variant.head))
+    return blueprint(known.name)
+
+
+def _built(plan: Blueprint) -> nn.Module:
+    # The weights that are drawn here are overwritten; nobody's random numbers are used up.
+    with torch.random.fork_rng(devices=[]):
+        return plan.make()
+
+
+def _number(tensor: StoredTensor) -> Tensor:
+    array: np.ndarray[Any, Any] = np.asarray(tensor.load())
+    if array.dtype.kind in "fV":  # ml_dtypes' numbers have the kind V
+        array = array.astype(np.float32)
+    return torch.from_numpy(np.array(array, order="C"))
+
+
+def _filled(module: nn.Module, state: Mapping[str, Tensor], path: str, known: Architecture) -> None:
+    """Loads the weights, each of them, and none less."""
+    own = module.state_dict()
+    counters = {name for name in own if name.endswith("num_batches_tracked")}
+    missing = sorted(own.keys() - state.keys() - counters)
+    extra = sorted(state.keys() - own.keys())
+    wrong = sorted(n for n in own.keys() & state.keys() if own[n].shape != state[n].shape)
+    faults = []
+    if missing:
+        faults.append(f"{counted(len(missing), 'tensor')} missing ({cut(missing, 3)})")
+    if extra:
+        faults.append(f"{len(extra)} that it has no place for ({cut(extra, 3)})")
+    if wrong:
+        shapes = (
+            f"{name} is {shape_text(tuple(state[name].shape))}, not "
+            f"{shape_text(tuple(own[name].shape))}"
+            for name in wrong
+        )
+        faults.append(f"{len(wrong)} of another shape ({cut(list(shapes), 2)})")
+    if faults:
+        raise ArchitectureError(
+            f"{path} cannot be run as {known.title}: {'; '.join(faults)}. Say what network it is "
+            "with --arch, or leave --data out."
+        )
+    module.load_state_dict({**{n: own[n] for n in counters}, **state})
+
+
+def _try(
+    module: nn.Module,
+    channels: int | None,
+    size: tuple[int, ...] | None,
+    path: str,
+    known: Architecture,
+) -> None:
+    """Runs a network of unusual sizes once, without numbers: do its layers fit each other?"""
+    if channels is None or size is None:
+        return
+    twin = copy.deepcopy(module).to("meta")
+    try:
+        with torch.no_grad():
+            twin(torch.empty(2, channels, *size, device="meta"))
+    except RuntimeError as error:
+        raise ArchitectureError(
+            f"{path} cannot be run as {known.title}: its layers are in other sizes than usual, and "
+            f"do not fit each other there ({first_line(error)}). Give the code that builds it with "
+            "--arch path/model.py:FACTORY."
+        ) from error
+
+
+def first_channels(module: nn.Module) -> int | None:
+    """Channels that the first two-dimensional convolution takes, None where there is none."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            return layer.in_channels
+    return None

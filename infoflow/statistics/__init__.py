@@ -1,0 +1,1 @@
+"""Moments and histograms of streams, intervals, and what chance alone would give."""

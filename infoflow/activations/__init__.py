@@ -1,0 +1,1 @@
+"""What the activations say: a network run on data, site by site, as rows of a report."""

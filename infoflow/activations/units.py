@@ -1,0 +1,119 @@
+"""How the units of a site vary over the samples: batch-entropy, dead and saturated units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from infoflow.activations.information import number
+from infoflow.measures.activations.batch_entropy import batch_entropy
+from infoflow.measures.activations.collapse import collapse
+from infoflow.measures.activations.neurons import NeuronCounts, share
+from infoflow.report import Measurement, Series
+from infoflow.statistics.moments import Moments
+
+BOUNDS = {
+    "tanh": (-1.0, 1.0),
+    "sigmoid": (0.0, 1.0),
+    "hardsigmoid": (0.0, 1.0),
+    "hardtanh": (-1.0, 1.0),
+    "relu6": (0.0, 6.0),
+    "softsign": (-1.0, 1.0),
+}
+"""Ranges of the nonlinearities that have one, by the lower-case name of module or function."""
+
+BINS = 40
+
+
+@dataclass
+class Units:
+    """What accumulates over the batches of a site.
+
+    Args:
+        nonlinearity: Its lower-case name, ``""`` where the site is none.
+    """
+
+    nonlinearity: str
+    moments: Moments | None = None
+    counts: NeuronCounts | None = None
+
+    def add(self, batch: Tensor) -> None:
+        """One batch (samples, …)."""
+        found = Moments.of(batch)
+        self.moments = found if self.moments is None else self.moments.merged(found)
+        if self.nonlinearity:
+            counts = NeuronCounts.of(batch, BOUNDS.get(self.nonlinearity))
+            self.counts = counts if self.counts is None else self.counts.merged(counts)
+
+
+def rows(name: str, units: Units) -> Iterator[Measurement]:
+    """Batch-entropy, and of nonlinearities the shares of dead and of saturated units."""
+    moments = units.moments
+    assert moments is not None
+    count = len(moments.mean)
+    method = f"population variance; n = {moments.count}"
+    entropies = batch_entropy(moments.variance, moments.count)
+    state = collapse(moments)
+    note = "" if state == "alive" else state
+
+    def row(measure: str, statistic: str, value: float, unit: str, **more: str) -> Measurement:
+        return number(name, measure, statistic, value, unit=unit, **more)
+
+    yield row("units", "count", count, "count")
+    mean = float(entropies.mean())
+    yield row("batch-entropy", "value", mean, "nats", method=method, note=note)
+    for statistic, quantile in _quartiles(entropies).items():
+        yield row("batch-entropy", statistic, quantile, "nats", method=method)
+    moving = moments.variance > 0
+    still = count - int(moving.sum())
+    raw = batch_entropy(moments.variance[moving], moments.count, "raw")
+    said = f"over the units that vary; {still} of {count} do not" if still else ""
+    value = float(raw.mean()) if len(raw) else -float("inf")
+    yield row("batch-entropy.raw", "value", value, "nats", method=method, note=said)
+    counts = units.counts
+    if counts is None:
+        return
+    method = f"never above 0; n = {counts.count}"
+    yield row("dead-neurons", "value", share(counts.dead), "share", method=method)
+    yield row("dead-neurons", "count", int(counts.dead.sum()), "count", method=method)
+    if counts.at_ends is not None:
+        method = f"within 1 % of an end of the range in 95 % of the samples; n = {counts.count}"
+        yield row("saturated-neurons", "value", share(counts.saturated), "share", method=method)
+        saturated = int(counts.saturated.sum())
+        yield row("saturated-neurons", "count", saturated, "count", method=method)
+
+
+def series(name: str, units: Units, values: Tensor) -> Iterator[Series]:
+    """Histograms of all activations, and of the units' batch-entropies.
+
+    Args:
+        name: Of the site.
+        units: Of the site, all batches seen.
+        values: Activations (samples, …), of which the histogram is made.
+    """
+    yield _histogram(name, "activation-histogram", values.reshape(-1), "activations")
+    moments = units.moments
+    assert moments is not None
+    entropies = batch_entropy(moments.variance, moments.count)
+    yield _histogram(name, "batch-entropy-histogram", entropies, "nats")
+
+
+def _histogram(name: str, kind: str, values: Tensor, what: str) -> Series:
+    values = values.detach().to(torch.float64)
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        shares = (1.0,)
+    else:
+        counts = torch.histc(values, BINS, low, high)
+        shares = tuple(float(f"{x:.5g}") for x in (counts / counts.sum()).tolist())
+    return Series(name, kind, "share", (len(shares),), shares, f"{what} from {low:.6g} to {high:.6g}")
+
+
+def _quartiles(values: Tensor) -> dict[str, float]:
+    points = torch.tensor([0.25, 0.5, 0.75], dtype=values.dtype)
+    # torch.quantile takes 16 million values at most.
+    thinned = values[:: max(1, len(values) // 1_000_000)]
+    return dict(zip(("q1", "median", "q3"), torch.quantile(thinned, points).tolist(), strict=True))

@@ -110,7 +110,9 @@ class Recorder:
 def run_watched(module: nn.Module, inputs: Inputs, watch: Watch) -> Any:
     """Run a module; what it raises becomes one sentence that names the module it came from."""
     try:
-        return call(module, inputs)
+        output = call(module, inputs)
+        watch.finished(output)
+        return output
     except (torch.OutOfMemoryError, CaptureError):
         raise
     except Exception as error:

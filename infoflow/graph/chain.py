@@ -12,9 +12,10 @@ from infoflow.capture.batches import Batch, mapped, named
 from infoflow.capture.nesting import main_output
 from infoflow.capture.recorder import run_watched
 from infoflow.capture.site import Site
+from infoflow.capture.survey import no_rows
 from infoflow.capture.undisturbed import uncompiled, undisturbed
 from infoflow.capture.watch import Watch
-from infoflow.errors import CaptureError, first_line
+from infoflow.errors import CaptureError
 from infoflow.graph.computation import SOURCE, Computation
 from infoflow.graph.cuts import Crossing, crossings
 
@@ -66,7 +67,7 @@ class _Trace:
         self.model = model
         self.computation = Computation()
         self.nodes: dict[Site, int | None] = {}
-        self.lengths: dict[Site, int | None] = {}
+        self.shapes: dict[Site, tuple[int, ...]] = {}
 
     def run(self, batch: Batch) -> int:
         """Run the model; the node of its output."""
@@ -85,7 +86,7 @@ class _Trace:
         if instead_of is not None:
             self.nodes.pop(instead_of, None)
         self.nodes[site] = self.computation.mark(tensor)
-        self.lengths[site] = len(tensor) if tensor.dim() else None
+        self.shapes[site] = tuple(tensor.shape)
 
     def chain(self, sink: int, size: int) -> Chain:
         """The chain, and why the other sites are not in it."""
@@ -98,16 +99,14 @@ class _Trace:
         points: list[Site] = []
         left_out: list[tuple[Site, str]] = []
         for site, node in self.nodes.items():
-            length = self.lengths[site]
             if node is None:
                 left_out.append((site, "it does not depend on the input"))
             elif node not in found:
                 left_out.append((site, "the output does not depend on it"))
             elif (crossing := found[node]) is not None:
                 left_out.append((site, self._way_round(crossing, cuts, sink)))
-            elif length != size:
-                told = "a single number" if length is None else f"{length} rows"
-                left_out.append((site, f"it has {told} for a batch of {size} samples"))
+            elif self.shapes[site][:1] != (size,):
+                left_out.append((site, no_rows(self.shapes[site], size)))
             else:
                 points.append(site)
         return Chain(tuple(points), tuple(left_out), ANYTHING if self.computation.escaped else "")

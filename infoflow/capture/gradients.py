@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from infoflow.errors import CaptureError
+from infoflow.errors import CaptureError, first_line
 
 Key = TypeVar("Key")
 
@@ -26,7 +26,7 @@ def site_gradients(loss: Tensor, edges: Mapping[Key, GradientEdge]) -> dict[Key,
     that are nearly right have gradients below float16's smallest number.
 
     Raises:
-        CaptureError: The loss is attached to no autograd graph.
+        CaptureError: The loss is attached to no autograd graph, or backward fails.
     """
     if not loss.requires_grad:
         raise CaptureError("The loss does not depend on the network by a path autograd follows.")
@@ -46,8 +46,13 @@ def _scaled(loss: Tensor, edges: Mapping[Key, GradientEdge]) -> dict[Key, Tensor
 
 
 def _gradients(loss: Tensor, edges: Mapping[Key, GradientEdge]) -> dict[Key, Tensor]:
-    gradients = torch.autograd.grad(
-        loss, list(edges.values()), retain_graph=True, allow_unused=True
-    )
+    try:
+        gradients = torch.autograd.grad(
+            loss, list(edges.values()), retain_graph=True, allow_unused=True
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # such as a tensor that backward needs, changed in place
+        raise CaptureError(f"The network cannot be run backwards: {first_line(error)}") from error
     pairs = zip(edges, gradients, strict=True)
     return {key: gradient.detach() for key, gradient in pairs if gradient is not None}

@@ -28,11 +28,18 @@ class Keeping(TorchDispatchMode, Generic[Key]):  # type: ignore[no-untyped-call]
         """Run the operation, after copying what it will change."""
         kwargs = kwargs or {}
         for tensor in written(func, args, kwargs):
-            memory = tensor.untyped_storage()._cdata
             for key, kept in self.kept.items():
-                if kept.untyped_storage()._cdata == memory:
+                if share_memory(kept, tensor):
                     self.kept[key] = kept.clone()
         return func(*args, **kwargs)
+
+
+def share_memory(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors look at one storage; sparse and nested ones have none."""
+    try:
+        return a.untyped_storage()._cdata == b.untyped_storage()._cdata
+    except (NotImplementedError, RuntimeError):
+        return a is b
 
 
 def written(func: Any, args: Any, kwargs: Any) -> list[Tensor]:

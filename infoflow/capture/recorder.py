@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,10 @@ from infoflow.capture.watch import Watch
 from infoflow.errors import CaptureError, first_line
 
 
+Each = Callable[[Site, Tensor], None]
+"""Takes a site and its detached tensor, which may change in place once the call is over."""
+
+
 class Recorder:
     """What a network's sites hold, pass by pass; made by :func:`capture`.
 
@@ -26,12 +30,19 @@ class Recorder:
         module: The network.
         errors: Whether error signals will be asked for.
         names: Sites to keep, None for all.
+        each: Is given each site's tensor instead of its being kept.
     """
 
     def __init__(
-        self, module: nn.Module, *, errors: bool = False, names: Collection[str] | None = None
+        self,
+        module: nn.Module,
+        *,
+        errors: bool = False,
+        names: Collection[str] | None = None,
+        each: Each | None = None,
     ) -> None:
         self.module = module
+        self.each = each
         self.errors_wanted = errors
         self.names = None if names is None else frozenset(names)
         self.activations: dict[Site, Tensor] = {}
@@ -55,13 +66,17 @@ class Recorder:
         Raises:
             CaptureError: The network raises.
         """
-        self.activations.clear()
-        self._edges.clear()
+        self.clear()
         watch = Watch(self.module, self._receive)
         inputs = mapped(batch.inputs, self._input)
         with torch.set_grad_enabled(self.errors_wanted), watch.over([*named(inputs).values()]):
             with self._keeping:
                 return run_watched(self.module, inputs, watch)
+
+    def clear(self) -> None:
+        """Let go of the last pass."""
+        self.activations.clear()
+        self._edges.clear()
 
     def errors(self, loss: Tensor) -> dict[Site, Tensor]:
         """δ: the gradient of the loss with respect to each site's tensor, as it was used.
@@ -103,14 +118,19 @@ class Recorder:
         used = tensor if replaced is None else replaced
         if used.requires_grad:
             self._edges[site] = get_gradient_edge(used)
-        self.activations[site] = used.detach()
+        if self.each is None:
+            self.activations[site] = used.detach()
+        else:
+            self.each(site, used.detach())
         return replaced
 
 
 def run_watched(module: nn.Module, inputs: Inputs, watch: Watch) -> Any:
     """Run a module; what it raises becomes one sentence that names the module it came from."""
     try:
-        return call(module, inputs)
+        output = call(module, inputs)
+        watch.finished(output)
+        return output
     except (torch.OutOfMemoryError, CaptureError):
         raise
     except Exception as error:
@@ -123,7 +143,11 @@ def run_watched(module: nn.Module, inputs: Inputs, watch: Watch) -> Any:
 
 @contextmanager
 def capture(
-    module: nn.Module, *, errors: bool = False, names: Collection[str] | None = None
+    module: nn.Module,
+    *,
+    errors: bool = False,
+    names: Collection[str] | None = None,
+    each: Each | None = None,
 ) -> Iterator[Recorder]:
     """Watch the sites of an unmodified network, which is put back afterwards whatever happens.
 
@@ -133,6 +157,9 @@ def capture(
         module: Any module.
         errors: Whether the recorder is to give error signals.
         names: Sites to keep, None for all.
+        each: Is given each site's tensor as soon as it exists, instead of its being kept: a batch
+            then takes no more memory than without watching. Name the sites: of a block that speaks
+            for the last site inside, both are given otherwise.
 
     Yields:
         A recorder, for any number of passes.
@@ -149,4 +176,4 @@ def capture(
     """
     module = uncompiled(module)
     with undisturbed(module):
-        yield Recorder(module, errors=errors, names=names)
+        yield Recorder(module, errors=errors, names=names, each=each)

@@ -32,7 +32,7 @@ class SameValues(Generic[T]):
 
     def add(self, tensor: Tensor, value: T) -> None:
         """Say something of a tensor."""
-        entry = Entry(_place(tensor), tensor._version, value)
+        entry = Entry(_place(tensor), times_written(tensor), value)
         self.entries.setdefault(_owner(tensor), []).append(entry)
 
     def find(self, tensor: Tensor) -> Entry[T] | None:
@@ -40,9 +40,14 @@ class SameValues(Generic[T]):
         entries: list[Entry[T]] = self.entries.get(_owner(tensor), [])
         place = _place(tensor)
         for entry in reversed(entries):
-            if entry.version == tensor._version and entry.place == place:
+            if entry.version == times_written(tensor) and entry.place == place:
                 return entry
         return None
+
+
+def times_written(tensor: Tensor) -> int:
+    """How often its memory was written in place; what inference mode made keeps no count."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _owner(tensor: Tensor) -> Tensor:

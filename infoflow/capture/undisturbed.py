@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import CheckpointFunction
 
+from infoflow.capture.same_values import times_written
 from infoflow.errors import CaptureError
 
 
@@ -61,7 +62,7 @@ def _snapshot(part: nn.Module) -> Callable[[], None]:
     """A function that puts the module's own attributes and buffers back."""
     training = part.training
     buffers = [buffer for buffer in part._buffers.values() if buffer is not None]
-    values = [(buffer, _version(buffer), buffer.detach().clone()) for buffer in buffers]
+    values = [(buffer, times_written(buffer), buffer.detach().clone()) for buffer in buffers]
     if isinstance(part, torch.jit.ScriptModule):  # its attributes are not Python's
 
         def restore() -> None:
@@ -80,15 +81,10 @@ def _snapshot(part: nn.Module) -> Callable[[], None]:
         part.training = training
         with torch.no_grad():
             for buffer, version, value in values:
-                if _version(buffer) != version:
+                if times_written(buffer) != version:
                     buffer.copy_(value)
 
     return restore_all
-
-
-def _version(tensor: torch.Tensor) -> int:
-    """How often it was written; tensors of inference mode do not count, and cannot be written."""
-    return 0 if tensor.is_inference() else tensor._version
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
+from torch.jit import ScriptModule
 from torch.nn.utils.parametrize import ParametrizationList
 
 from infoflow.capture import roles
@@ -93,13 +94,19 @@ class Watch:
         """Watch the forward pass that runs inside, with these inputs."""
         for tensor in inputs:
             self._known.add(tensor, None)
+        self._frames.append(_Frame("", self.module, 1))
         own = {id(tensor) for tensor in (*self.module.parameters(), *self.module.buffers())}
         with ExitStack() as stack:
             for name, part in _watched(self.module):
-                for handle in self._hooks(name, part):
-                    stack.callback(handle.remove)
+                if part is not self.module and not isinstance(part, ScriptModule):
+                    for handle in self._hooks(name, part):
+                        stack.callback(handle.remove)
             stack.enter_context(Functions(self, own))
             yield
+
+    def finished(self, output: Any) -> None:
+        """The whole network returned: what of its output no site has shown is one itself."""
+        self._returned(self._frames[0], (), output)
 
     def _hooks(self, name: str, part: nn.Module) -> Iterator[Any]:
         def enter(part: nn.Module, inputs: Any) -> None:
@@ -108,7 +115,7 @@ class Watch:
             self.reached = name
 
         def leave(part: nn.Module, inputs: Any, output: Any) -> Any:
-            while self._frames:  # modules whose forward raised are still on top
+            while len(self._frames) > 1:  # modules whose forward raised are still on top
                 frame = self._frames.pop()
                 if frame.module is part:
                     return self._returned(frame, inputs, output)
@@ -160,15 +167,12 @@ class Watch:
 
     def joined(self) -> None:
         """Two computed tensors met in the code of the module that is running."""
-        if self._frames:
-            self._frames[-1].joins = True
+        self._frames[-1].joins = True
 
     def called(
         self, function: str, role: str, source: Site | None, output: Tensor
     ) -> Tensor | None:
         """The running module called a function of the table."""
-        if not self._frames:
-            return None
         frame = self._frames[-1]
         frame.role = role
         if frame.is_one_step:

@@ -95,10 +95,8 @@ class Preprocessing:
         share = max(self.size[0] / height, self.size[1] / width)
         if self.resize is not None:
             share = max(share, self.resize / min(height, width))
-        return (
-            max(round(height * share), self.size[0]),
-            max(round(width * share), self.size[1]),
-        ), (self.size)
+        edge = max(round(height * share), self.size[0]), max(round(width * share), self.size[1])
+        return edge, self.size
 
     def sentence(self, size: Sequence[int] | None, channels: int) -> str:
         """What is done to pictures of this size (None where they differ) and channels, in words."""

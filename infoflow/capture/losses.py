@@ -1,0 +1,82 @@
+"""The summed loss whose gradients are the error signals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional
+
+from infoflow.capture.batches import Batch
+from infoflow.capture.nesting import main_output
+from infoflow.errors import CaptureError
+
+IGNORED = -100
+OWN_CLASSES = "without labels, the errors are those against the network's own most likely class"
+
+
+def summed_loss(output: Any, batch: Batch) -> Tensor:
+    """The loss of each sample, summed over the batch.
+
+    Integer targets: cross-entropy in nats, with classes in dimension 1 (images, masks) or, for
+    token sequences, in the last; positions that the mask excludes and targets of −100 do not count.
+    One logit for labels 0 and 1: the logistic loss. Floating-point targets: half the squared
+    error. No targets: cross-entropy against the most likely class (see ``OWN_CLASSES``).
+
+    Args:
+        output: The network's output; its main tensor is read.
+        batch: With the targets.
+
+    Raises:
+        CaptureError: Output and targets do not fit each other.
+    """
+    found = main_output(output)
+    if found is None or not found.is_floating_point() or found.dim() == 0:
+        raise CaptureError("The network gives no floating-point tensor, so that it has no loss.")
+    logits = found if found.dtype.itemsize >= 4 else found.float()
+    targets = batch.targets
+    if targets is None:
+        if logits.dim() < 2:
+            raise CaptureError("The network gives one number a sample: without targets, no loss.")
+        targets = logits.detach().argmax(1)
+    if targets.is_floating_point():
+        return _squared(logits, targets)
+    if logits.shape == targets.shape or logits.shape == (*targets.shape, 1):
+        flat = logits.reshape(targets.shape)
+        return functional.binary_cross_entropy_with_logits(
+            flat, targets.to(flat.dtype), reduction="sum"
+        )
+    return _cross_entropy(logits, targets, batch.mask)
+
+
+def _squared(output: Tensor, targets: Tensor) -> Tensor:
+    if output.numel() != targets.numel():
+        raise _misfit(output, targets)
+    return 0.5 * (output.flatten(1) - targets.reshape(len(output), -1)).square().sum()
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor, mask: Tensor | None) -> Tensor:
+    of_tokens = mask is not None and mask.shape == targets.shape
+    if logits.shape[1:-1] == targets.shape[1:] and (
+        of_tokens or logits.shape[2:] != targets.shape[1:]
+    ):
+        logits = logits.movedim(-1, 1)
+    if logits.shape[2:] != targets.shape[1:] or len(logits) != len(targets):
+        raise _misfit(logits, targets)
+    if mask is not None and of_tokens:
+        targets = targets.masked_fill(~mask.bool(), IGNORED)
+    counted = targets[targets != IGNORED]
+    classes = logits.shape[1]
+    if len(counted) and (int(counted.min()) < 0 or int(counted.max()) >= classes):
+        raise CaptureError(
+            f"Labels go from {int(counted.min())} to {int(counted.max())}, but the network has "
+            f"{classes} classes."
+        )
+    return functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+
+
+def _misfit(output: Tensor, targets: Tensor) -> CaptureError:
+    return CaptureError(
+        f"An output of shape {tuple(output.shape)} and targets of shape {tuple(targets.shape)} "
+        "do not fit each other."
+    )

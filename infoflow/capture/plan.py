@@ -1,0 +1,152 @@
+"""How a network's activations are gathered within a memory budget: in one pass, in several, on disk.
+
+Gram matrices need all samples of a site at once; a network's sites together may be larger than the
+memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infoflow.capture.site import Site
+from infoflow.capture.survey import SiteSize
+from infoflow.errors import CaptureError
+from infoflow.memory import bytes_text
+
+MAX_PASSES = 8
+"""From here on a spool on disk is quicker than running the network again."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which sites are gathered in which pass.
+
+    Args:
+        passes: Sites of each pass; every site is in exactly one.
+        sizes: Of all sites.
+        samples: How many are gathered.
+        batch_size: How many run at once.
+        errors: Whether error signals are gathered too.
+        spooled: Whether what is gathered lies on disk.
+        memory: Bytes at the peak, parameters not counted.
+        disk: Bytes of the spool.
+    """
+
+    passes: tuple[tuple[Site, ...], ...]
+    sizes: tuple[SiteSize, ...]
+    samples: int
+    batch_size: int
+    errors: bool
+    spooled: bool
+    memory: int
+    disk: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of everything that is gathered."""
+        return _gathered(self.sizes, self.samples, errors=self.errors)
+
+    @property
+    def sentence(self) -> str:
+        """The plan in words, told before it is carried out."""
+        what = "activations and error signals" if self.errors else "activations"
+        one_pass = "in one pass"
+        how = one_pass if len(self.passes) == 1 else f"in {len(self.passes)} passes by groups of layers"
+        if self.spooled:
+            how = f"{one_pass} into a spool of {bytes_text(self.disk)} on disk"
+        return (
+            f"The {what} of {len(self.sizes)} sites for {self.samples:,} samples are "
+            f"{bytes_text(self.total)}; they are gathered {how}, with about "
+            f"{bytes_text(self.memory)} of memory."
+        )
+
+
+def plan(
+    sizes: Sequence[SiteSize],
+    samples: int,
+    budget: int,
+    *,
+    errors: bool = False,
+    batch_size: int = 64,
+    reserved: int = 0,
+    disk: int = 0,
+) -> Plan:
+    """Choose between one pass, passes by groups of layers, and a spool on disk.
+
+    One batch's working memory comes first: the largest site twice without error signals; with them
+    every site twice (what autograd keeps, and the gradients). The batch is halved until that takes
+    at most half of the budget. What is left holds the gathered sites: all of them, or
+    as many neighbours as fit into each pass. Where a single site does not fit, or more than
+    ``MAX_PASSES`` passes would be needed, everything is spooled on disk if that has room.
+
+    Args:
+        sizes: The sites, in order.
+        samples: How many will be gathered.
+        budget: Bytes of memory, parameters not counted.
+        errors: Whether error signals are gathered too.
+        batch_size: How many samples run at once, at most.
+        reserved: Bytes of the budget that the caller needs for itself, such as for Gram matrices.
+        disk: Bytes free for a spool.
+
+    Raises:
+        CaptureError: It fits neither way.
+    """
+    left = budget - reserved
+    batch = max(1, min(batch_size, samples))
+    while batch > 1 and _working(sizes, batch, errors=errors) > left // 2:
+        batch //= 2
+    working = _working(sizes, batch, errors=errors)
+    total = _gathered(sizes, samples, errors=errors)
+    groups = _groups(sizes, samples, left - working, errors=errors)
+    if groups is None or (len(groups) > MAX_PASSES and total <= disk):
+        if total > disk or working > left:
+            raise CaptureError(_too_small(sizes, samples, budget, working + reserved, errors=errors))
+        everything = (tuple(size.site for size in sizes),)
+        spool = Plan(everything, tuple(sizes), samples, batch, errors, True, working + reserved, total)
+        return spool
+    largest = max((_gathered(group, samples, errors=errors) for group in groups), default=0)
+    passes = tuple(tuple(size.site for size in group) for group in groups)
+    peak = working + reserved + largest
+    return Plan(passes, tuple(sizes), samples, batch, errors, False, peak, 0)
+
+
+def _working(sizes: Sequence[SiteSize], batch: int, *, errors: bool) -> int:
+    """Bytes that one batch needs while it runs."""
+    if errors:
+        return 2 * batch * sum(size.bytes for size in sizes)
+    return 2 * batch * max((size.bytes for size in sizes), default=0)
+
+
+def _gathered(sizes: Sequence[SiteSize], samples: int, *, errors: bool) -> int:
+    return (2 if errors else 1) * samples * sum(size.bytes for size in sizes)
+
+
+def _groups(
+    sizes: Sequence[SiteSize], samples: int, room: int, *, errors: bool
+) -> list[list[SiteSize]] | None:
+    """Neighbouring sites that fit together, None where one alone does not fit."""
+    groups: list[list[SiteSize]] = []
+    taken = 0
+    for size in sizes:
+        needed = _gathered([size], samples, errors=errors)
+        if needed > room:
+            return None
+        if not groups or taken + needed > room:
+            groups.append([])
+            taken = 0
+        groups[-1].append(size)
+        taken += needed
+    return groups
+
+
+def _too_small(
+    sizes: Sequence[SiteSize], samples: int, budget: int, base: int, *, errors: bool
+) -> str:
+    largest = max(sizes, key=lambda size: size.bytes)
+    needed = base + _gathered([largest], samples, errors=errors)
+    return (
+        f"{bytes_text(max(budget, 0))} of memory are too few for {samples:,} samples of "
+        f"{largest.site.name}, which need {bytes_text(needed)}; take fewer samples, or give more "
+        "memory or disk space."
+    )

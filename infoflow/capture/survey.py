@@ -1,0 +1,78 @@
+"""What a network's sites are and how large, from one small batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import nn
+
+from infoflow.capture.batches import Batch
+from infoflow.capture.recorder import capture
+from infoflow.capture.site import Site
+
+
+@dataclass(frozen=True)
+class SiteSize:
+    """A site and the shape of its output for one sample.
+
+    Args:
+        site: The site.
+        shape: Without the batch.
+        element: Bytes of a number as it is gathered: 8 in double precision, else 4.
+    """
+
+    site: Site
+    shape: tuple[int, ...]
+    element: int = 4
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of one sample's values."""
+        return math.prod(self.shape) * self.element
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The sites that have one row a sample, in order, and the others with the reason."""
+
+    sizes: tuple[SiteSize, ...]
+    left_out: tuple[tuple[Site, str], ...] = ()
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The sites alone."""
+        return tuple(size.site for size in self.sizes)
+
+
+def survey(module: nn.Module, batch: Batch) -> Survey:
+    """Run the network once and measure its sites.
+
+    Args:
+        module: The network, which is left as it was.
+        batch: A few samples, at least two: with one, any dimension of 1 looks like the batch.
+
+    Raises:
+        CaptureError: The network raises.
+    """
+    sizes: list[SiteSize] = []
+    left_out: list[tuple[Site, str]] = []
+    with capture(module) as recorder:
+        recorder.run(batch)
+    for site, tensor in recorder.activations.items():
+        if tensor.dim() and len(tensor) == batch.size:
+            element = max(tensor.element_size(), 4)
+            sizes.append(SiteSize(site, tuple(tensor.shape[1:]), element))
+        else:
+            left_out.append((site, no_rows(tuple(tensor.shape), batch.size)))
+    return Survey(tuple(sizes), tuple(left_out))
+
+
+def no_rows(shape: tuple[int, ...], size: int) -> str:
+    """Why a tensor of this shape has not one row for each sample.
+
+    >>> no_rows((49, 8), 2)
+    'its shape is 49×8 for a batch of 2, not one row a sample'
+    """
+    told = "×".join(map(str, shape)) or "that of a single number"
+    return f"its shape is {told} for a batch of {size}, not one row a sample"

@@ -1,0 +1,152 @@
+"""Outputs gathered batch by batch: what is reported first, so that wrong preprocessing shows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from infoflow.measures.outputs.calibration import BINS, Reliability, reliability
+from infoflow.measures.outputs.logits import IGNORED, check_labels, log_probabilities
+from infoflow.measures.outputs.predictive import (
+    confidence,
+    correct,
+    negative_log_likelihood,
+    predictive_entropy,
+)
+from infoflow.measures.outputs.proportion import Proportion, proportion
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the outputs of all samples say; entropies and likelihoods in nats.
+
+    Vectors have an entry a sample, (n,), float64: of a sample with many positions (pixels, tokens)
+    the mean over those that count, NaN where none does.
+
+    Args:
+        classes: Outputs of the network.
+        positions: Positions that count, of all samples; n for labels.
+        entropy: Predictive entropy.
+        confidence: Greatest probability.
+        nll: Negative log-likelihood of the target; None without targets.
+        correct: Share of its positions that are right; None without targets.
+        labels: (n,) targets, where each sample has one.
+        predictions: (n,) likeliest classes, where each sample has one position.
+        reliability: None without targets.
+        mean_nll: Over all positions that count; None without targets, ∞ where a target has
+            probability 0.
+        accuracy: Share of right positions; None without targets. The interval is that of
+            independent positions, which tokens and pixels of one sample are not.
+    """
+
+    classes: int
+    positions: int
+    entropy: Tensor
+    confidence: Tensor
+    nll: Tensor | None
+    correct: Tensor | None
+    labels: Tensor | None
+    predictions: Tensor | None
+    reliability: Reliability | None
+    mean_nll: float | None
+    accuracy: Proportion | None
+
+    @property
+    def perplexity(self) -> float | None:
+        """The exponential of the mean negative log-likelihood."""
+        if self.mean_nll is None:
+            return None
+        return math.exp(self.mean_nll) if self.mean_nll < 700 else math.inf
+
+    def most_uncertain(self, count: int) -> list[int]:
+        """Numbers of the samples of the greatest predictive entropy, greatest first."""
+        order = self.entropy.nan_to_num(-1).argsort(descending=True, stable=True)
+        return [int(i) for i in order[:count]]
+
+
+@dataclass
+class OutputStream:
+    """Takes logits batch by batch and keeps a few numbers a sample.
+
+    Args:
+        bins: Of the reliability diagram.
+    """
+
+    bins: int = BINS
+    _parts: list[dict[str, Tensor]] = field(default_factory=list)
+    _reliability: Reliability | None = None
+    _nll: float = 0.0
+    _hits: int = 0
+    _positions: int = 0
+    _classes: int = 0
+
+    def add(self, logits: Tensor, targets: Tensor | None = None) -> None:
+        """One batch.
+
+        Args:
+            logits: (n, classes, …), or probabilities.
+            targets: (n, …) labels, ``IGNORED`` where a position does not count; None without.
+
+        Raises:
+            DataError: A label is none of the classes.
+        """
+        with torch.no_grad():
+            self.add_log_probabilities(log_probabilities(logits), targets)
+
+    def add_log_probabilities(self, log_q: Tensor, targets: Tensor | None = None) -> None:
+        """One batch of ln q (n, classes, …), such as an ensemble's."""
+        self._classes = log_q.shape[1]
+        if targets is not None:
+            targets = targets.to(log_q.device)
+            check_labels(targets, self._classes)
+            counts = targets != IGNORED
+        else:
+            counts = torch.ones_like(log_q[:, 0], dtype=torch.bool)
+        sure = confidence(log_q)
+        part = {
+            "entropy": _mean(predictive_entropy(log_q), counts),
+            "confidence": _mean(sure, counts),
+        }
+        if log_q.ndim == 2:
+            part["predictions"] = log_q.argmax(dim=1)
+        self._positions += int(counts.sum())
+        if targets is not None:
+            nll, hits = negative_log_likelihood(log_q, targets), correct(log_q, targets)
+            part |= {"nll": _mean(nll, counts), "correct": _mean(hits.to(torch.float64), counts)}
+            if targets.ndim == 1:
+                part["labels"] = targets
+            self._nll += float(nll.sum())
+            self._hits += int(hits[counts].sum())
+            found = reliability(sure[counts], hits[counts], self.bins)
+            self._reliability = found if self._reliability is None else self._reliability + found
+        self._parts.append({name: values.cpu() for name, values in part.items()})
+
+    def outputs(self) -> Outputs:
+        """What all batches so far say; there must be one."""
+        names = self._parts[0]
+        whole = {name: torch.cat([part[name] for part in self._parts]) for name in names}
+        known = self._reliability is not None and self._positions > 0
+        return Outputs(
+            classes=self._classes,
+            positions=self._positions,
+            entropy=whole["entropy"],
+            confidence=whole["confidence"],
+            nll=whole.get("nll"),
+            correct=whole.get("correct"),
+            labels=whole.get("labels"),
+            predictions=whole.get("predictions"),
+            reliability=self._reliability if known else None,
+            mean_nll=self._nll / self._positions if known else None,
+            accuracy=proportion(self._hits, self._positions) if known else None,
+        )
+
+
+def _mean(values: Tensor, counts: Tensor) -> Tensor:
+    """Mean over the positions of each sample that count, (n,)."""
+    n = len(values)
+    weights = counts.reshape(n, -1).to(torch.float64)
+    kept = torch.where(counts, values, torch.zeros_like(values)).reshape(n, -1)
+    return kept.to(torch.float64).sum(dim=1) / weights.sum(dim=1)

@@ -1,0 +1,120 @@
+"""The first run through the data: X, the targets, the outputs, and the error signal of the last site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from infoflow.capture import Site
+from infoflow.capture.batches import Batch
+from infoflow.capture.losses import summed_loss
+from infoflow.capture.nesting import main_output
+from infoflow.capture.stream import Loss, stream
+from infoflow.data import Data
+from infoflow.measures.outputs.logits import logits_of, next_token
+from infoflow.measures.outputs.stream import Outputs, OutputStream
+
+
+@dataclass
+class First:
+    """What the first run gathered; rows are samples, in the data's order.
+
+    Args:
+        x: (n, …) what the network is given.
+        targets: (n, …), None where there are none.
+        outputs: None where outputs are no logits.
+        error: δ of the last site of the chain, None where there is no loss.
+    """
+
+    x: Tensor
+    targets: Tensor | None
+    outputs: Outputs | None
+    error: Tensor | None
+
+
+def first_run(
+    module: nn.Module, data: Data, last: Site, *, batch_size: int, prepare: Any
+) -> First:
+    """Run all samples once.
+
+    Args:
+        module: The network.
+        data: The samples.
+        last: Site whose error signal is wanted.
+        batch_size: Samples at once.
+        prepare: Moves a batch to the network's device and precision.
+    """
+    seen = _Seen(data, OutputStream() if data.task != "regression" else None)
+    stream(
+        module,
+        data,
+        seen,
+        names=[last.name],
+        batch_size=batch_size,
+        loss=seen.loss,
+        prepare=prepare,
+    )
+    return seen.first()
+
+
+def task_loss(data: Data) -> Loss:
+    """The summed loss of this task from an output and a batch."""
+
+    def loss(output: Any, batch: Batch) -> Tensor:
+        if data.task == "next-token":
+            tokens = batch.x if batch.targets is None else batch.targets
+            logits, following = next_token(logits_of(output), tokens, batch.mask)
+            return nn.functional.cross_entropy(logits.float(), following, reduction="sum")
+        return summed_loss(output, batch)
+
+    return loss
+
+
+@dataclass
+class _Seen:
+    """The consumer of the first run."""
+
+    data: Data
+    outputs: OutputStream | None
+    x: list[Tensor] = field(default_factory=list)
+    targets: list[Tensor] = field(default_factory=list)
+    errors: list[Tensor] = field(default_factory=list)
+
+    def loss(self, output: Any, batch: Batch) -> Tensor:
+        """The batch's loss; its outputs are looked at on the way."""
+        loss = task_loss(self.data)(output, batch)
+        self.look(output, batch)
+        return loss
+
+    def look(self, output: Any, batch: Batch) -> None:
+        """Keep what the report says of the outputs."""
+        self.x.append(batch.x.detach().cpu())
+        if batch.targets is not None:
+            self.targets.append(batch.targets.cpu())
+        if self.outputs is None:
+            return
+        logits = main_output(output)
+        assert logits is not None
+        targets = batch.targets
+        if self.data.task == "next-token":
+            logits, targets = next_token(logits, batch.x if targets is None else targets, batch.mask)
+        self.outputs.add(logits.detach(), targets)
+
+    def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
+        """Not wanted here."""
+
+    def error(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
+        """Keep the error signal of the last site."""
+        self.errors.append(values.detach().cpu())
+
+    def first(self) -> First:
+        """All of it together."""
+        return First(
+            torch.cat(self.x),
+            torch.cat(self.targets) if self.targets else None,
+            self.outputs.outputs() if self.outputs is not None else None,
+            torch.cat(self.errors) if self.errors else None,
+        )

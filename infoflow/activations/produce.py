@@ -30,7 +30,7 @@ from infoflow.kernels import gram
 from infoflow.measures.activations.alignment import cka
 from infoflow.measures.activations.probe import linear_probe
 from infoflow.models import Runnable
-from infoflow.patterns import matches
+from fnmatch import fnmatchcase
 from infoflow.report import DataSummary, Measurement, Series
 from infoflow.report import Site as SiteSummary
 
@@ -292,7 +292,7 @@ def _chosen(survey: Survey, chain: Chain, patterns: tuple[str, ...]) -> tuple[Si
     points = set(chain.points)
     sites = [site for site in survey.sites if site.role != "container" or site in points]
     if patterns:
-        named = [site for site in sites if any(matches(site.name, p) for p in patterns)]
+        named = [site for site in sites if any(fnmatchcase(site.name, p) for p in patterns)]
         if not named:
             raise SelectionError(
                 f"No activations are called {', '.join(patterns)}; there are "

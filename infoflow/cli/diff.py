@@ -38,13 +38,7 @@ def diff(
     arch: options.Arch = None,
     input_size: options.InputSize = None,
     weights: options.Weights = options.WeightsChoice.auto,
-    trust_pickle: Annotated[
-        bool,
-        typer.Option(
-            "--trust-pickle",
-            help="Let pickled files run their code, each twice; only if you trust them.",
-        ),
-    ] = False,
+    trust_pickle: options.TrustPickle = False,
     fast: options.Fast = False,
     seed: options.Seed = 0,
     json: options.JsonFile = None,
@@ -67,7 +61,7 @@ def diff(
 
     The exit code is 0 whether or not they differ.
     """
-    from infoflow.comparison.compare import compare
+    from infoflow.comparing import compare
 
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
     outputs.check(paths, documents=1)

@@ -11,7 +11,7 @@ import pytest
 
 import infoflow.reference
 from infoflow.errors import ReferenceTableError
-from infoflow.reference.build import built
+from infoflow.build_reference import built
 from infoflow.reference.places import shipped
 from infoflow.reference.sources import Source, digest_of, found, read_list
 from tests.cases import SAMPLES, SHARED
@@ -92,7 +92,7 @@ def test_the_command_writes_a_table_or_nothing(tmp_path):
     def run(root):
         return subprocess.run(
             [
-                *(sys.executable, "-m", "infoflow.reference.build"),
+                *(sys.executable, "-m", "infoflow.build_reference"),
                 *(listed, "--root", root, "--out", out),
             ],
             capture_output=True,

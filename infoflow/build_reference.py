@@ -18,12 +18,12 @@ from pathlib import Path
 from infoflow.analysis import analyze
 from infoflow.errors import InfoflowError
 from infoflow.reference.gathering import network_of
-from infoflow.reference.sources import Source, found, read_list
+from infoflow.reference.sources import ListedNetwork, found, read_list
 from infoflow.reference.storing import to_json
 from infoflow.reference.table import Network, Table
 
 
-def built(sources: Iterable[Source], roots: Sequence[Path]) -> Iterator[Network]:
+def built(sources: Iterable[ListedNetwork], roots: Sequence[Path]) -> Iterator[Network]:
     """Each listed network, analysed with the default measures.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -156,7 +157,7 @@ def _reports(path: Path, settings: Settings, folder: Path, quiet: bool) -> list[
     arch = settings.arch
     if arch and ".py:" in arch:
         arch = str(folder / arch)
-    with Progress(path, quiet=quiet) as progress:
+    with closing(Progress(path, quiet=quiet)) as progress:
         report = analyze(
             path,
             measures=settings.measures,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,7 +67,7 @@ def diff(
     outputs.check(paths, documents=1)
     for path in paths:
         options.must_exist(path)
-    with _Followed(quiet=quiet) as progress:
+    with closing(_Followed(quiet=quiet)) as progress:
         comparison = compare(
             *paths,
             measures=measures,
@@ -96,23 +96,16 @@ class _Followed:
         self._label = ""
         self._current: Progress | None = None
 
-    def __enter__(self) -> _Followed:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Clear the line."""
         if self._current is not None:
-            self._current.__exit__(kind, error, trace)
+            self._current.close()
 
     def __call__(self, label: str, step: Step) -> None:
         from infoflow.cli.progress import Progress
 
         if label != self._label or self._current is None:
-            self.__exit__(None, None, None)
+            self.close()
             self._label = label
             self._current = Progress(Path(label), quiet=self._quiet)
         self._current(step)

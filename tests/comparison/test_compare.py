@@ -199,7 +199,7 @@ class Counting:
         self.path = path
 
     def __reduce__(self):
-        return exec, (f"open({str(self.path)!r}, 'a').write('x')",)
+        return exec, (f"with open({str(self.path)!r}, 'a') as file: file.write('x')",)
 
 
 def test_trusted_code_runs_once_a_file(tmp_path):

@@ -76,17 +76,11 @@ def compare(
         InfoflowError: A file or the request cannot be served; one sentence says why.
     """
     request = request_of(
-        "",
-        measures="default" if measures is None else measures,
-        layers=layers,
-        arch=arch,
-        input_size=input_size,
-        weights=weights,
-        trust_pickle=trust_pickle,
-        fast=fast,
-        seed=seed,
+        "",  # each network has a source of its own
+        measures="default" if measures is None else measures, layers=layers, arch=arch,
+        input_size=input_size, weights=weights, trust_pickle=trust_pickle, fast=fast, seed=seed,
         complete=False,
-    )  # fmt: skip  (of every network, whatever its source)
+    )  # fmt: skip
     kept = None if measures is None else request.measures
     found = list(inputs(given, request, measures=kept))
     if len(found) < 2:

@@ -13,7 +13,7 @@ from infoflow.cli.outputs import STANDARD_OUTPUT, check_targets, spare_inputs
 from infoflow.errors import OutputError
 
 if TYPE_CHECKING:
-    from infoflow.checking import Outcome
+    from infoflow.checking import CheckResult
 
 FILES = {"json": "check.json", "markdown": "check.md", "junit": "check.xml"}
 """Names of the outputs in the folder of ``--out``."""
@@ -59,7 +59,7 @@ class CheckOutputs:
         if self.folder and self.folder.exists() and not self.folder.is_dir():
             raise OutputError(f"{self.folder}: is a file, not a folder.")
 
-    def write(self, outcome: Outcome, *, quiet: bool, verbose: bool, no_color: bool) -> None:
+    def write(self, outcome: CheckResult, *, quiet: bool, verbose: bool, no_color: bool) -> None:
         """Write every wanted output, once all are rendered, and show the list."""
         from infoflow.render.checks import RENDERERS
         from infoflow.render.checks.to_terminal import to_terminal

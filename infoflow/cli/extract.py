@@ -32,7 +32,7 @@ class What(StrEnum):
 
 
 def extract(
-    path: options.Source,
+    path: options.CheckpointPath,
     layer: Annotated[
         str,
         typer.Option(

@@ -15,7 +15,7 @@ _NAMED = 3
 
 
 def layers(
-    path: options.Source,
+    path: options.CheckpointPath,
     layers: options.Layers = None,
     arch: options.Arch = None,
     input_size: options.InputSize = None,

@@ -88,7 +88,7 @@ Reference = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
-Source = Annotated[
+CheckpointPath = Annotated[
     Path, typer.Argument(help="A checkpoint file or model folder.", show_default=False)
 ]
 

@@ -25,10 +25,10 @@ from infoflow.report import MINUS_INFINITY
 from infoflow.spectra.log_volume import (
     gram,
     log_volumes,
-    over_frequencies,
     route,
     singular_values,
 )
+from infoflow.spectra.over_frequencies import over_frequencies
 from infoflow.spectra.rank import Rank
 from infoflow.spectra.spectrum import SVD_LIMIT
 from infoflow.spectra.torus import Estimate, Sum, torus_mean

@@ -30,13 +30,17 @@ class Reference:
 
 
 def user_file() -> Path:
-    """Where the user's own networks are kept.
+    """Where the user's own networks are kept: ``INFOFLOW_REFERENCE``, else `default_file`."""
+    named = os.environ.get("INFOFLOW_REFERENCE")
+    return Path(named) if named else default_file()
 
-    ``INFOFLOW_REFERENCE``, else ``infoflow/reference.json`` in ``XDG_DATA_HOME``
-    (``~/.local/share`` where that is not set to an absolute path, as its standard has it).
+
+def default_file() -> Path:
+    """Where they are kept unless somebody says otherwise; its folder is made when it is needed.
+
+    ``infoflow/reference.json`` in ``XDG_DATA_HOME`` (``~/.local/share`` where that is not set to
+    an absolute path, as its standard has it).
     """
-    if named := os.environ.get("INFOFLOW_REFERENCE"):
-        return Path(named)
     data = Path(os.environ.get("XDG_DATA_HOME", ""))
     return (
         data if data.is_absolute() else Path.home() / ".local/share"

@@ -21,7 +21,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    sys.stdout = cast(TextIO, _UntilClosed(sys.stdout))
+    stdout = sys.stdout
+    sys.stdout = cast(TextIO, _UntilClosed(stdout))
     if not sys.warnoptions:
         # What a file's odd numbers do to numpy is told in notes, not in lines of our source.
         warnings.simplefilter("ignore")
@@ -50,6 +51,8 @@ def main() -> None:
             f"infoflow, not of your file. The traceback is in {Path(file.name)}."
         )
         sys.exit(EXIT_FAULT)
+    finally:
+        sys.stdout = stdout
 
 
 def _run() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from infoflow.cli import options
-from infoflow.words import cut
+from infoflow.words import counted, cut, plural
 
 if TYPE_CHECKING:
     from infoflow.report import LayerSummary
@@ -83,7 +83,9 @@ def layers(
         console.print(Text(printable(line), style="dim"))
     rest = [record for record in opened.plan.records if record.status is not Status.ANALYSED]
     if rest:
-        console.print(f"\n{len(rest)} tensors are not layers:")
+        console.print(
+            f"\n{counted(len(rest), 'tensor')} {plural(len(rest), 'is', 'are')} no layer:"
+        )
         for record in rest:
             line = f"  {record.name} {shape_text(record.shape)}: {record.status}, {record.reason}"
             console.print(Text(printable(line), style="dim"))

@@ -14,7 +14,7 @@ from infoflow.layers import Layer, PlannedLayer
 from infoflow.nearest import nearest
 from infoflow.network import Opened
 from infoflow.selection import select
-from infoflow.words import cut
+from infoflow.words import cut, with_article
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,9 @@ def choose(
     if kind not in form.kinds:
         able = [word for word, other in FORMS.items() if kind in other.kinds]
         has = f"it has {', '.join(able)}" if able else "extract has no form of it"
-        article = "an" if kind[0] in "aeiou" else "a"
         what = f"{kind} layer" if kind == "dense" else kind
         raise SelectionError(
-            f"{name} is {article} {what} and has no {wanted.what} ({form.says}); {has}."
+            f"{name} is {with_article(what)} and has no {wanted.what} ({form.says}); {has}."
         )
     if wanted.what.startswith("C_M") and len(planned.summary.shape) > 4:
         raise SelectionError(

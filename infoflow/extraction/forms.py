@@ -25,6 +25,7 @@ from infoflow.operators.toeplitz import (
     toeplitz_size,
 )
 from infoflow.report import LayerSummary
+from infoflow.words import with_article
 
 DENSE, CONVOLUTION = "dense", "convolution"
 TRANSPOSED = "transposed convolution"
@@ -171,7 +172,8 @@ def _filter_size(
         (p, q), (height, width) = subject.filter_shape, subject.image
         if p > height or q > width:
             raise OperatorError(
-                f"a {p} × {q} filter does not fit into an input of {height} × {width} positions."
+                f"{with_article(f'{p} × {q} filter')} does not fit into an input of "
+                f"{height} × {width} positions."
             )
         return Estimate.of(size((p, q), (height, width)))
 

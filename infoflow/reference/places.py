@@ -10,6 +10,7 @@ from pathlib import Path
 from infoflow.errors import ReferenceTableError
 from infoflow.reference.storing import from_json
 from infoflow.reference.table import Table
+from infoflow.words import counted
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,10 @@ class Reference:
         """For a report's settings: what was compared with, so that it can be repeated."""
         if not self.table.networks:
             return "none"
-        count = len(self.table.networks)
-        layers = sum(sum(network.layers.values()) for network in self.table.networks)
-        return f"{self.source}: {layers} layers of {count} networks, SHA-256 {self.table.digest}"
+        networks = counted(len(self.table.networks), "network")
+        count = sum(sum(network.layers.values()) for network in self.table.networks)
+        layers = counted(count, "layer")
+        return f"{self.source}: {layers} of {networks}, SHA-256 {self.table.digest}"
 
 
 def user_file() -> Path:

@@ -29,7 +29,6 @@ FULL = Path("/dev/full")
         (["analyze", ""], ["empty word", "after analyze"]),
         (["analyze", "x", "--json", ""], ["empty word", "after --json"]),
         (["analyze", "x", "--out="], ["--out= has no value"]),
-        (["analyze", "x", "--input-size", "1000000000"], ["larger than any input"]),
     ],
 )
 def test_a_mistake_in_the_words_is_one_sentence(run, arguments, words):
@@ -82,3 +81,5 @@ def test_the_largest_input_takes_no_memory(run, small_file, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert "not computed: more than 1,048,576 positions" in result.stdout
+    beyond = run("analyze", small_file, "--input-size", "1000000000", "--csv", "-")
+    mistake(beyond, "larger than any input")

@@ -235,7 +235,8 @@ def _record(
         reason=reason,
         assumed=assumed,
         shared_with=shared,
-        buffer=role.state or (role.parameters is None and is_buffer(tensor.name, tensor.dtype)),
+        buffer=role.state
+        or (role.parameters is None and is_buffer(tensor.name, tensor.shape, tensor.dtype)),
     )
 
 

@@ -21,6 +21,7 @@ from infoflow.reference.gathering import network_of
 from infoflow.reference.sources import ListedNetwork, found, read_list
 from infoflow.reference.storing import to_json
 from infoflow.reference.table import Network, Table
+from infoflow.words import counted
 
 
 def built(sources: Iterable[ListedNetwork], roots: Sequence[Path]) -> Iterator[Network]:
@@ -51,7 +52,7 @@ def main() -> None:
     except InfoflowError as error:
         sys.stderr.write(f"infoflow.build_reference: {error}\n")
         sys.exit(2)
-    sys.stderr.write(f"wrote {chosen.out}: {len(table.networks)} networks\n")
+    sys.stderr.write(f"wrote {chosen.out}: {counted(len(table.networks), 'network')}\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from infoflow.checking.baseline import changes, kept, steadied
 from infoflow.checking.gate import has_figures
 from infoflow.errors import CheckError, InfoflowError
 from infoflow.report import Report
+from infoflow.words import counted
 
 
 def read(path: Path) -> list[Report]:
@@ -66,7 +67,7 @@ def update(path: Path, reports: Sequence[Report], *, keep_others: bool) -> str:
             said.append(changes(new[name], old))
             new[name] = steadied(new[name], old)
         else:
-            said.append(f"{len(report.measurements):,} figures, new")
+            said.append(f"{counted(len(report.measurements), 'figure')}, new")
     others = before if keep_others and len(former) > 1 else {}
     return _write(path, list((others | new).values()), former, dict(zip(new, said, strict=True)))
 

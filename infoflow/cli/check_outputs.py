@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infoflow.cli.console import say, standard_output
-from infoflow.cli.outputs import STANDARD_OUTPUT, check_targets, spare_inputs
+from infoflow.cli.outputs import STANDARD_OUTPUT, check_targets, spare_folders, spare_inputs
 from infoflow.errors import OutputError
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ class CheckOutputs:
         """Whether anything but the terminal's list is wanted."""
         return bool(self._targets or self.folder)
 
-    def spare(self, inputs: Iterable[Path]) -> None:
-        """Refuse to write over what is read; see `infoflow.cli.outputs.spare_inputs`."""
+    def spare(self, inputs: Sequence[Path]) -> None:
+        """Refuse to write over or among what is read; see `infoflow.cli.outputs.spare_inputs`."""
         inside = [self.folder / file for file in FILES.values()] if self.folder else []
         spare_inputs([*self._targets.values(), *inside], inputs)
+        spare_folders(filter(None, [self.folder]), (), inputs)
 
     def check(self) -> None:
         """Refuse what cannot work, before the work.

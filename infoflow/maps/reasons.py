@@ -7,6 +7,7 @@ from infoflow.facts import ParameterFacts
 from infoflow.maps.weight import Tensors, Weight
 from infoflow.names import is_position, passive_reason, unsupported_reason
 from infoflow.report import Status
+from infoflow.words import counted
 
 StatusAndReason = tuple[Status, str]
 
@@ -46,10 +47,10 @@ def no_parts(weight: Weight, facts: ParameterFacts | None) -> StatusAndReason:
     if len(shape) < 2:
         return Status.NOT_LINEAR, "a vector: scales or shifts" if shape else "a single number"
     if facts:
-        return Status.NOT_SUPPORTED, f"{facts.kind} of {len(shape)} dimensions"
+        return Status.NOT_SUPPORTED, f"{facts.kind} of {counted(len(shape), 'dimension')}"
     return (
         Status.NOT_SUPPORTED,
-        f"its name does not say what this tensor of {len(shape)} dimensions is",
+        f"its name does not say what this tensor of {counted(len(shape), 'dimension')} is",
     )
 
 

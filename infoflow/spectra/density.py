@@ -155,7 +155,7 @@ def _at_frequencies(
         scales = np.log(rank.row_factors).sum() + np.log(rank.column_factors).sum()
         return found[:, 0] - scales, found[:, 1] > 0
     lost = over_frequencies(scaled, frequencies, lambda s: _singular(s, rank.tolerance))
-    return over_frequencies(chosen, frequencies, function).reshape(-1), lost
+    return over_frequencies(chosen, frequencies, function).reshape(-1), lost > 0
 
 
 def _scaled_taps(kernel: PolyphaseKernel, rank: Rank) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from infoflow.analysis import analyze as analyze
-    from infoflow.comparison.compare import compare as compare
+    from infoflow.comparing import compare as compare
     from infoflow.comparison.comparison import Comparison as Comparison
     from infoflow.errors import InfoflowError as InfoflowError
     from infoflow.report import Finding as Finding
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "analyze": "infoflow.analysis",
-    "compare": "infoflow.comparison.compare",
+    "compare": "infoflow.comparing",
     "Comparison": "infoflow.comparison.comparison",
     "InfoflowError": "infoflow.errors",
     "Finding": "infoflow.report",

@@ -7,18 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infoflow.findings import find
 from infoflow.layers import Plan, PlannedLayer
-from infoflow.measures import choose
-from infoflow.measuring import Measurer, Request
+from infoflow.measuring import Measured, Measurer
 from infoflow.network import Opened, size_text
+from infoflow.reference.places import Reference
 from infoflow.reference.places import choose as choose_reference
 from infoflow.reference.placing import placed, silent_kinds
 from infoflow.report import Coverage, Report, Status, TensorRecord
+from infoflow.request import request_of
 from infoflow.sharing import Progress, measure_all
 
 if TYPE_CHECKING:
@@ -77,24 +78,12 @@ def analyze(
         InfoflowError: The request or the file cannot be served; one sentence says why.
     """
     healthy = choose_reference(reference)
-    patterns = (layers,) if isinstance(layers, str) else tuple(layers)
-    input_size = (input_size, input_size) if isinstance(input_size, int) else input_size
-    measurer = Measurer(
-        Request(
-            fspath(source) if isinstance(source, (str, PathLike)) else source,
-            measures=tuple(measure.name for measure in choose(measures)),
-            layers=patterns,
-            arch=arch,
-            input_size=input_size,
-            weights=weights,
-            trust_pickle=trust_pickle,
-            device=device,
-            fast=fast,
-            seed=seed,
-            complete=complete or resume is not None,  # whatever the next run writes
-        )
-    )
-    opened, selected = measurer.opened, measurer.selected
+    request = request_of(
+        source, measures=measures, layers=layers, arch=arch, input_size=input_size,
+        weights=weights, trust_pickle=trust_pickle, device=device, fast=fast, seed=seed,
+        complete=complete or resume is not None,  # whatever the next run writes
+    )  # fmt: skip
+    measurer = Measurer(request)
     found = measure_all(
         measurer,
         workers=workers,
@@ -102,34 +91,45 @@ def analyze(
         resume=Path(resume) if resume is not None else None,
         progress=progress,
     )
+    return report_of(measurer, found, healthy, complete=complete)
+
+
+def report_of(
+    measurer: Measurer, found: Sequence[Measured], healthy: Reference, *, complete: bool
+) -> Report:
+    """The report of a network that was measured.
+
+    Args:
+        measurer: The network, and what was asked for.
+        found: What was found of every selected layer.
+        healthy: The networks to place the layers among.
+        complete: As for `analyze`.
+    """
+    opened, selected, request = measurer.opened, measurer.selected, measurer.request
+    known = opened.architecture
     summaries = tuple(planned.summary for planned in selected)
     rows = [row for one in found for row in one.rows]
-    known = opened.architecture
     settings = {
-        "measures": measures if isinstance(measures, str) else ",".join(measures),
-        "layers": ",".join(patterns) or "all",
+        **request.settings,
         "architecture": (
-            f"{known.name}, {'named' if arch else 'recognised'}" if known else "not known"
+            f"{known.name}, {'named' if request.arch else 'recognised'}" if known else "not known"
         ),
-        "input-size": size_text(input_size or (known.input_size if known else None)),
-        "weights": weights,
-        "device": device,
-        "fast": "yes: tolerances ten times coarser" if fast else "no",
-        "seed": str(seed),
+        "input-size": size_text(request.input_size or (known.input_size if known else None)),
+        "device": request.device,
         "reference": "; ".join([healthy.sentence, *silent_kinds(summaries, healthy.table)]),
     }
     report = Report(
         source=opened.checkpoint.path,
         format=opened.checkpoint.format,
         digest=opened.checkpoint.digest() if complete else "",
-        architecture=opened.architecture.title if opened.architecture else "",
+        architecture=known.title if known else "",
         layers=summaries,
         measurements=tuple(placed(summaries, rows, healthy.table)),
         series=tuple(series for one in found for series in one.series) if complete else (),
         findings=(),
         coverage=Coverage(tuple(_selected_records(opened.plan, selected))),
         settings=settings,
-        versions=_versions(device),
+        versions=_versions(request.device),
         notes=_notes(opened),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

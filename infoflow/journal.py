@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from infoflow.checkpoints.parts import weight_files
@@ -103,15 +102,8 @@ class Journal:
         while left:  # one call writes at most 2 GiB, and on a disk that fills up what still fits
             left = left[self._file.write(left) :]
 
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file; what it keeps stays."""
         with self._writing():
             self._file.close()
 

@@ -89,13 +89,18 @@ class Layer:
 
 @dataclass(frozen=True)
 class PlannedLayer:
-    """A layer that has not been read; ``read`` reads it. ``tensors`` are those of the file."""
+    """A layer that has not been read; ``read`` reads it. ``tensors`` are those of the file.
+
+    ``read_whole`` reads it with the weight in its whole shape, which differs for low-rank updates:
+    their product B·A instead of the R·A that has its singular values.
+    """
 
     summary: LayerSummary
     tensors: tuple[str, ...]
     geometry: Geometry | None
     initialisation: Initialisation | None
     read: Callable[[], Layer]
+    read_whole: Callable[[], Layer]
 
 
 @dataclass(frozen=True)
@@ -230,7 +235,8 @@ def _record(
         reason=reason,
         assumed=assumed,
         shared_with=shared,
-        buffer=role.state or (role.parameters is None and is_buffer(tensor.name, tensor.dtype)),
+        buffer=role.state
+        or (role.parameters is None and is_buffer(tensor.name, tensor.shape, tensor.dtype)),
     )
 
 
@@ -262,12 +268,12 @@ def _layer(
         note=note,
     )
 
-    def read() -> Layer:
+    def layer(array: Array, whole: tuple[int, ...]) -> Layer:
         norm = tensor.name if part.kind == "normalisation" else facts.normalisation
         return Layer(
             name=part.name,
             kind=part.kind,
-            weight=part.take(tensor.load()),
+            weight=part.take(array),
             dtype="float64" if weight.factored else tensor.dtype,
             geometry=geometry,
             geometry_source=source,
@@ -275,11 +281,17 @@ def _layer(
             initialisation=facts.initialisation,
             parameters=parameters,
             note=note,
-            whole=part.shape if weight.factored else (),
+            whole=whole,
         )
 
+    def read() -> Layer:
+        return layer(tensor.load(), part.shape if weight.factored else ())
+
+    def read_whole() -> Layer:
+        return layer(weight.product(), ()) if weight.product else read()
+
     names = tuple(role.name for role in weight.roles)
-    return PlannedLayer(summary, names, geometry, facts.initialisation, read)
+    return PlannedLayer(summary, names, geometry, facts.initialisation, read, read_whole)
 
 
 def _normalisation(tensors: Tensors, weight: str, epsilon: float | None) -> Normalisation | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from infoflow.errors import CheckpointError, MissingDependencyError, SelectionError
 from infoflow.layers import Layer, PlannedLayer
@@ -14,34 +13,12 @@ from infoflow.measures.measure import Measure
 from infoflow.measures.weights.subject import LARGEST_WEIGHT, Subject
 from infoflow.network import Opened, open_network
 from infoflow.report import Measurement, Series
+from infoflow.request import Request
 from infoflow.selection import select
 from infoflow.threads import threads_for
 
-if TYPE_CHECKING:
-    from torch import nn
-
 ALWAYS = ("zeros", "non-finite")
 """The measures that mean something on a weight that holds NaN or infinite values."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to measure of which network: plain data, which another process can be sent.
-
-    See `infoflow.analyze` for the fields; a live module as the source cannot be sent.
-    """
-
-    source: str | nn.Module
-    measures: tuple[str, ...]
-    layers: tuple[str, ...] = ()
-    arch: str | None = None
-    input_size: tuple[int, ...] | None = None
-    weights: str = "auto"
-    trust_pickle: bool = False
-    device: str = "cpu"
-    fast: bool = False
-    seed: int = 0
-    complete: bool = True
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from infoflow.errors import SelectionError
+from infoflow.words import counted
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 _FACTORS = {"": 1, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -48,7 +49,7 @@ def bytes_text(count: int) -> str:
     size, unit = float(count), 0
     while size >= 999.95 and unit < len(_UNITS) - 1:
         size, unit = size / 1000, unit + 1
-    return f"{size:,.1f} {_UNITS[unit]}" if unit else f"{count} bytes"
+    return f"{size:,.1f} {_UNITS[unit]}" if unit else counted(count, "byte")
 
 
 def parse_bytes(text: str, option: str) -> int:

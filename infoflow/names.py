@@ -19,6 +19,7 @@ _POSITION = re.compile(
 _RELATIVE = re.compile(r"relative_(position_bias_table|attention_bias(\.weight)?)$")
 _TOKEN = re.compile(r"(cls|class|mask|dist|query|register)_?(token|embedding)s?$", re.I)
 _SCALE = re.compile(r"(layer_?scale\w*|gamma(_\d)?|ls\d?|lambda\w*|logit_scale)$", re.I)
+_MASK = re.compile(r"(^|\.)(attn|self_attn|attention|self_attention)\.(masked_)?bias$", re.I)
 _NORM = re.compile(r"(^|[._])(\w*norm\w*|bn\w*|ln\w*|gn\w*)\.weight$", re.I)
 _WEIGHT = re.compile(r"(^|[._])(weight|(in|out|q|k|v)_proj_weight)$")
 _END = 200
@@ -36,10 +37,27 @@ _PASSIVE_LEAVES = {
 }
 
 
-def is_buffer(name: str, dtype: str) -> bool:
-    """Whether a tensor is state that no optimizer trains: running statistics, counters, indices."""
+def is_buffer(name: str, shape: tuple[int, ...], dtype: str) -> bool:
+    """Whether a tensor is state that no optimizer trains: running statistics, counters, masks."""
     leaf = name.rpartition(".")[2]
-    return leaf.startswith("running_") or (not _FLOATS.match(dtype) and "weight" not in leaf)
+    return (
+        leaf.startswith("running_")
+        or is_causal_mask(name, shape)
+        or (not _FLOATS.match(dtype) and "weight" not in leaf)
+    )
+
+
+def is_causal_mask(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether it is what GPT-2 and its kin keep as the ``bias`` of an attention.
+
+    A lower triangle of ones, (1, 1, positions, positions), and ``masked_bias``, the number that
+    the other scores are set to.
+    """
+    if not _MASK.search(name[-_END:]):
+        return False
+    if name.endswith("masked_bias"):
+        return not shape
+    return len(shape) == 4 and shape[:2] == (1, 1) and shape[2] == shape[3] > 1
 
 
 def unsupported_reason(name: str, shape: tuple[int, ...], dtype: str) -> str:
@@ -68,6 +86,8 @@ def passive_reason(name: str, shape: tuple[int, ...], dtype: str) -> str:
     leaf = name.rpartition(".")[2]
     if 0 in shape:
         return "empty tensor"
+    if is_causal_mask(name, shape):
+        return "mask buffer: which positions an attention may look at"
     if leaf in _PASSIVE_LEAVES:
         return _PASSIVE_LEAVES[leaf]
     if re.match(r"bias_(ih|hh)", leaf):

@@ -18,9 +18,13 @@ def words(entries: Iterable[str]) -> list[str]:
 
 
 def matches(layer: LayerSummary, word: str) -> bool:
-    """Whether a pattern without its exclamation mark names the layer, or its kind."""
+    """Whether a pattern without its exclamation mark names the layer, or its kind.
+
+    A kind is named whole or by its last words: ``type:convolution`` is the transposed ones too.
+    """
     if word.startswith("type:"):
-        return fnmatchcase(layer.kind, f"*{word.removeprefix('type:')}*")
+        kind = word.removeprefix("type:")
+        return fnmatchcase(layer.kind, kind) or fnmatchcase(layer.kind, f"* {kind}")
     return layer.name == word or fnmatchcase(layer.name, word)
 
 

@@ -21,6 +21,17 @@ HEALTHY_EXCESS = "healthy-excess"
 """Statistic of a measure: how far the layer lies beyond every healthy one, where it does."""
 
 
+def refuse_non_finite(row: str, *numbers: float | None) -> None:
+    """Refuse NaN and infinities, which a row of a report or a comparison never holds.
+
+    Raises:
+        ValueError: One of the numbers is none; ``row`` says whose.
+    """
+    for number in numbers:
+        if number is not None and not math.isfinite(number):
+            raise ValueError(f"{row}: {number} is not a finite number")
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One number: a statistic of a measure of a layer.
@@ -48,9 +59,7 @@ class Measurement:
     note: str = ""
 
     def __post_init__(self) -> None:
-        for number in (self.value, self.low, self.high):
-            if number is not None and not math.isfinite(number):
-                raise ValueError(f"{self.layer} {self.measure}: {number} is not a finite number")
+        refuse_non_finite(f"{self.layer} {self.measure}", self.value, self.low, self.high)
         if self.value is None and not self.note:
             raise ValueError(f"{self.layer} {self.measure}: a missing value needs a note")
 

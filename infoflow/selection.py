@@ -38,8 +38,9 @@ def select(layers: Sequence[Chosen], patterns: Sequence[str]) -> list[Chosen]:
     chosen = words(patterns)
     for word in chosen:
         if not any(matches(layer.summary, word.lstrip("!")) for layer in layers):
-            known = [layer.summary.name for layer in layers]
-            known += sorted({f"type:{layer.summary.kind}" for layer in layers})
+            known = sorted({f"type:{layer.summary.kind}" for layer in layers})
+            if not word.lstrip("!").startswith("type:"):
+                known = [*(layer.summary.name for layer in layers), *known]
             raise SelectionError(
                 f"No layer matches {word!r}; {nearest(word.lstrip('!'), known)} "
                 "(`infoflow layers` lists them all)."

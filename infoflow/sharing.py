@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -82,7 +82,7 @@ def _engine(
     return longest_first
 
 
-def _journal(measurer: Measurer, resume: Path | None) -> Journal | AbstractContextManager[None]:
+def _journal(measurer: Measurer, resume: Path | None) -> AbstractContextManager[Journal | None]:
     if resume is None:
         return nullcontext()
     request = measurer.request
@@ -100,7 +100,7 @@ def _journal(measurer: Measurer, resume: Path | None) -> Journal | AbstractConte
         "seed": str(request.seed),
         "version of infoflow": version("infoflow"),
     }
-    return Journal(resume, identity)
+    return closing(Journal(resume, identity))
 
 
 def _teller(

@@ -26,6 +26,9 @@ Complex LU by OpenBLAS on two idle cores, time on two threads over time on one: 
 512, 0.63 at 768. On a busy machine the second thread made layers take ten times as long and more.
 """
 
+LAPACK_SIDE = 128
+"""Side from which LU is scipy's LAPACK (`infoflow.operators.factors`): it has a BLAS of its own."""
+
 
 @contextmanager
 def threads_for(shape: tuple[int, ...]) -> Iterator[None]:
@@ -37,7 +40,7 @@ def threads_for(shape: tuple[int, ...]) -> Iterator[None]:
     if min(shape[:2], default=0) > SMALL:
         yield
         return
-    with _one_blas_thread():
+    with _one_blas_thread(with_scipy=min(shape[:2], default=0) >= LAPACK_SIDE):
         yield
 
 
@@ -61,12 +64,14 @@ def shared_out(function: Callable[[Part], Result], parts: Sequence[Part]) -> lis
         return [function(part) for part in parts]
     from concurrent.futures import ThreadPoolExecutor
 
-    with _one_blas_thread(), ThreadPoolExecutor(workers) as pool:
+    with _one_blas_thread(with_scipy=True), ThreadPoolExecutor(workers) as pool:
         return list(pool.map(function, parts))
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
+def _one_blas_thread(*, with_scipy: bool) -> Iterator[None]:
+    if with_scipy:
+        import scipy.linalg  # noqa: F401  (a BLAS that is loaded later would not be limited)
     with _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
         yield
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 
@@ -58,6 +59,20 @@ def counted(count: float, one: str, many: str = "") -> str:
     ('1 tensor', '2,048 tensors')
     """
     return f"{count:,.0f} {plural(count, one, many)}"
+
+
+def with_article(noun: str) -> str:
+    """The noun after a or an, as it is spoken.
+
+    >>> with_article("int"), with_article("list"), with_article("8 × 8 filter")
+    ('an int', 'a list', 'an 8 × 8 filter')
+    >>> with_article("11 × 3 filter"), with_article("UserDict"), with_article("one-hot")
+    ('an 11 × 3 filter', 'a UserDict', 'a one-hot')
+    """
+    vowel = re.match(r"[aeio]|u(?!se|ni)|8|1[18]\b", noun, re.I) and not re.match(
+        r"one|eu", noun, re.I
+    )
+    return f"{'an' if vowel else 'a'} {noun}"
 
 
 def shape_text(shape: Sequence[int]) -> str:

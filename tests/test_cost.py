@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_memory_is_four_times_the_largest_tensor_and_the_start():
 def test_long_work_is_announced(monkeypatch, total, said):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    with Progress(Path("m.pt"), quiet=False) as progress:
+    with closing(Progress(Path("m.pt"), quiet=False)) as progress:
         progress(Step(0, 1, "a", Cost((total,), 2**30), 0.0))
     assert ("5 min 0 s and 1.0 GiB" in stream.getvalue()) is said
 
@@ -60,7 +61,7 @@ def test_long_work_is_announced(monkeypatch, total, said):
 def test_quiet_work_says_nothing(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    with Progress(Path("m.pt"), quiet=True) as progress:
+    with closing(Progress(Path("m.pt"), quiet=True)) as progress:
         progress(Step(0, 1, "a", Cost((300.0,), 2**30), 0.0))
     assert stream.getvalue() == ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,42 +26,42 @@ SERIES = (Series("a", "spectrum", "ratio", (2, 2), (1.0, None, 0.5, 2.0)),)
 
 def test_layers_come_back_as_they_were(tmp_path):
     path = tmp_path / "done.jsonl"
-    with Journal(path, {"seed": "0"}) as journal:
+    with closing(Journal(path, {"seed": "0"})) as journal:
         assert journal.done == {}
         journal.add("a", ROWS, SERIES)
-    with Journal(path, {"seed": "0"}) as journal:
+    with closing(Journal(path, {"seed": "0"})) as journal:
         assert journal.done == {"a": (ROWS, SERIES)}
         journal.add("b", (), ())
-    with Journal(path, {"seed": "0"}) as journal:
+    with closing(Journal(path, {"seed": "0"})) as journal:
         assert set(journal.done) == {"a", "b"}
 
 
 @pytest.mark.parametrize("cut", range(1, 30, 4))
 def test_a_line_that_was_cut_off_is_left_out(tmp_path, cut):
     path = tmp_path / "done.jsonl"
-    with Journal(path, {}) as journal:
+    with closing(Journal(path, {})) as journal:
         journal.add("a", ROWS, SERIES)
         journal.add("b", ROWS, ())
     path.write_bytes(path.read_bytes()[:-cut])
-    with Journal(path, {}) as journal:
+    with closing(Journal(path, {})) as journal:
         assert set(journal.done) == {"a"}
         journal.add("b", ROWS, ())
-    with Journal(path, {}) as journal:
+    with closing(Journal(path, {})) as journal:
         assert journal.done["b"] == (ROWS, ())
 
 
 def test_a_first_line_that_was_cut_off_begins_anew(tmp_path):
     path = tmp_path / "done.jsonl"
     path.write_bytes(b'{"infoflow": "jour')
-    with Journal(path, {}) as journal:
+    with closing(Journal(path, {})) as journal:
         journal.add("a", (), ())
-    with Journal(path, {}) as journal:
+    with closing(Journal(path, {})) as journal:
         assert set(journal.done) == {"a"}
 
 
 def test_another_run_s_journal_is_refused_by_what_differs(tmp_path):
     path = tmp_path / "done.jsonl"
-    Journal(path, {"seed": "0", "measures": "rank"}).__exit__(None, None, None)
+    Journal(path, {"seed": "0", "measures": "rank"}).close()
     before = path.read_bytes()
     with pytest.raises(SelectionError, match=r"another run \(not the same: seed\)"):
         Journal(path, {"seed": "1", "measures": "rank"})
@@ -84,7 +85,7 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path, content):
 )
 def test_a_damaged_line_is_refused(tmp_path, line):
     path = tmp_path / "done.jsonl"
-    Journal(path, {}).__exit__(None, None, None)
+    Journal(path, {}).close()
     with path.open("a") as file:
         file.write(line + "\n")
     with pytest.raises(SelectionError, match="damaged"):
@@ -175,7 +176,7 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     with pytest.raises(OutputError, match=r"done.jsonl: cannot keep .*: no space left"):
         journal.add("a", ROWS, SERIES)
     with pytest.raises(OutputError, match=r"done.jsonl: cannot keep .*: no space left"):
-        journal.__exit__(None, None, None)
+        journal.close()
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux's")  # noqa: PTH110

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infoflow.names import facts_by_name, is_position, passive_reason, unsupported_reason
+from infoflow.names import facts_by_name, is_buffer, is_position, passive_reason, unsupported_reason
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,27 @@ def test_kinds(name, shape, kind):
 )
 def test_what_is_no_map(name, shape, words):
     assert words in passive_reason(name, shape, "float32")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype", "mask"),
+    [
+        ("h.0.attn.bias", (1, 1, 64, 64), "float32", True),
+        ("transformer.h.11.attn.bias", (1, 1, 64, 64), "uint8", True),
+        ("gpt_neox.layers.0.attention.bias", (1, 1, 8, 8), "bool", True),
+        ("h.0.attn.masked_bias", (), "float32", True),
+        ("h.0.attn.bias", (64,), "float32", False),
+        ("h.0.attn.bias", (1, 12, 64, 64), "float32", False),
+        ("h.0.attn.c_attn.bias", (1, 1, 64, 64), "float32", False),
+    ],
+)
+def test_the_causal_mask_of_gpt2_is_a_buffer_and_no_bias(name, shape, dtype, mask):
+    assert is_buffer(name, shape, dtype) is mask
+    assert passive_reason(name, shape, dtype).startswith("mask buffer") is mask
+
+
+def test_a_bias_of_four_dimensions_elsewhere_is_a_bias():
+    assert passive_reason("x.bias", (1, 1, 8, 8), "float32").startswith("bias")
 
 
 def test_positions_are_told_from_tokens():

@@ -15,6 +15,7 @@ from infoflow.architectures.architecture import Architecture
 from infoflow.architectures.spelling import modern, respelled
 from infoflow.errors import ArchitectureError, MissingDependencyError
 from infoflow.facts import Geometry, Initialisation, ParameterFacts
+from infoflow.words import counted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -203,8 +204,9 @@ def fit(architecture: Architecture, shapes: Shapes) -> Architecture:
         name = min(weights)
         there = f"is {expected[name]} there" if name in expected else "does not exist there"
         raise ArchitectureError(
-            f"the file does not fit {architecture.name}: none of its {len(weights)} weights has "
-            f"the name and shape that it has there ({name}, {shapes[name]}, {there})"
+            f"the file does not fit {architecture.name}: none of its "
+            f"{counted(len(weights), 'weight')} has the name and shape that it has there "
+            f"({name}, {shapes[name]}, {there})"
         )
     wrong = {name for name in shapes.keys() & expected.keys() if shapes[name] != expected[name]}
     parameters = dict(architecture.parameters)
@@ -217,8 +219,9 @@ def fit(architecture: Architecture, shapes: Shapes) -> Architecture:
         ({name for name in expected if len(expected[name]) > 1} - weights, "missing, but in"),
     ):
         if names:
-            count = f"{len(names)} tensor{'s' if len(names) > 1 else ''}"
-            notes.append(f"{count} {what} {architecture.name} (first: {min(names)})")
+            notes.append(
+                f"{counted(len(names), 'tensor')} {what} {architecture.name} (first: {min(names)})"
+            )
     return replace(architecture, parameters=parameters, note="; ".join(notes))
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from infoflow.architectures import cifar_resnet
 from infoflow.errors import ArchitectureError, MissingDependencyError
 from infoflow.nearest import nearest
+from infoflow.words import with_article
 
 if TYPE_CHECKING:
     from torch import nn
@@ -178,7 +179,9 @@ def user_blueprint(path: Path, factory: str) -> Blueprint:
         raise ArchitectureError(f"{path} has no {factory!r}; {nearest(factory, callables)}")
     found = getattr(module, factory)
     if not callable(found):
-        raise ArchitectureError(f"{path}:{factory} is a {type(found).__name__}, not a function")
+        raise ArchitectureError(
+            f"{path}:{factory} is {with_article(type(found).__name__)}, not a function"
+        )
     return Blueprint(lambda: _called(found, f"{path}:{factory}"), None, f"{factory} ({path.name})")
 
 
@@ -191,7 +194,9 @@ def _called(factory: Callable[[], Any], spec: str) -> nn.Module:
     except Exception as error:
         raise ArchitectureError(f"{spec} failed: {_said(error)}") from error
     if not isinstance(made, nn.Module):
-        raise ArchitectureError(f"{spec} returned a {type(made).__name__}, not a torch.nn.Module")
+        raise ArchitectureError(
+            f"{spec} returned {with_article(type(made).__name__)}, not a torch.nn.Module"
+        )
     return made
 
 

@@ -15,8 +15,9 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 from torch.utils._python_dispatch import TorchDispatchMode
 
-SMALL = 5_000_000
-"""Networks of fewer parameters are run with zeros where the meta device does not do."""
+SMALL, SMALL_INPUT = 5_000_000, 1 << 22
+"""Networks of fewer parameters are run with zeros, on inputs of fewer numbers, where the meta
+device does not do."""
 
 Input = tuple[torch.Tensor, ...]
 
@@ -76,7 +77,8 @@ def run(module: nn.Module, inputs: Input, forward: Callable[..., Any] | None = N
     """
     forward = forward or module
     passage = _watched(module, inputs, forward)
-    if not passage.whole and _size(module) <= SMALL and forward is module:
+    small = _size(module) <= SMALL and sum(x.numel() for x in inputs) <= SMALL_INPUT
+    if not passage.whole and small and forward is module:
         real = copy.deepcopy(module).to_empty(device="cpu").eval()
         for tensor in [*real.parameters(), *real.buffers()]:
             tensor.detach().zero_()

@@ -10,7 +10,7 @@ from infoflow.checking.bounds import ROUNDING
 from infoflow.checking.outcome import Row, Verdict
 from infoflow.errors import CheckError
 from infoflow.report import Measurement, Report
-from infoflow.words import listed
+from infoflow.words import counted, listed
 
 SAME = ("input-size", "weights", "fast")
 """Settings of an analysis without whose agreement figures do not compare."""
@@ -53,7 +53,7 @@ def changes(report: Report, before: Report) -> str:
         (_names(report) - _names(before), "new"),
         (_names(before) - _names(report), "gone"),
     ):
-        parts += [f"{len(names):,} layer{'s' if len(names) > 1 else ''} {word}"] if names else []
+        parts += [f"{counted(len(names), 'layer')} {word}"] if names else []
     return ", ".join(parts)
 
 

@@ -50,8 +50,10 @@ class Entry:
         """A text, or a list of texts; none where the key is not there."""
         value = self._table.get(key, ())
         values = [value] if isinstance(value, str) else value
-        if key in self._table and (not isinstance(values, list) or not values):
+        if key in self._table and not isinstance(values, list):
             self.refuse(f"{key} = {_shown(value)} is not a text or a list of texts")
+        if key in self._table and not values:
+            self.refuse(f"{key} = [] names nothing; leave {key} out or name something")
         assert isinstance(values, (list, tuple))
         for item in values:
             if not _is_text(item):
@@ -108,7 +110,7 @@ class Entry:
         if (
             not isinstance(numbers, list)
             or not 1 <= len(numbers) <= 3
-            or any(type(item) is not int or not 1 <= item < 10**7 for item in numbers)
+            or any(type(item) is not int or not 1 <= item < 10**6 for item in numbers)
         ):
             self.refuse(f"{key} = {_shown(value)} is not a size such as 224 or [224, 320]")
         return tuple(numbers)

@@ -8,7 +8,7 @@ from datetime import date
 from infoflow.checking.acceptance import finding_rows, suppression_rows
 from infoflow.checking.baseline import baseline_notes, layer_rows, refuse_incomparable
 from infoflow.checking.judgement import has_figure
-from infoflow.checking.outcome import NO_FIGURE, Outcome, Row, Verdict
+from infoflow.checking.outcome import NO_FIGURE, CheckResult, Row, Verdict
 from infoflow.checking.settings import Settings
 from infoflow.checking.thresholds import threshold_rows
 from infoflow.errors import CheckError
@@ -30,7 +30,7 @@ def check(
     baselines: Sequence[Report | None] = (),
     settings_file: str = "",
     baseline_file: str = "",
-) -> Outcome:
+) -> CheckResult:
     """Hold reports against settings and a baseline.
 
     Args:
@@ -56,7 +56,7 @@ def check(
         rows += _rows(report, baseline, settings, today, has_baseline=bool(baselines))
     rows += suppression_rows(reports, settings, today)
     sources = tuple(report.source for report in reports)
-    return Outcome(sources, tuple(rows), settings_file, baseline_file, tuple(notes))
+    return CheckResult(sources, tuple(rows), settings_file, baseline_file, tuple(notes))
 
 
 def refuse_unusable(settings: Settings, *, has_baseline: bool, file: str) -> None:

@@ -58,7 +58,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckResult:
     """A check, whole.
 
     Args:

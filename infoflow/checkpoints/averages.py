@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from infoflow.checkpoints.faults import ReadError, quoted
+from infoflow.words import counted
 
 _PREFIXES = ("model_ema.", "ema_model.", "module_ema.", "ema.")
 _RAW_PREFIXES = ("online_model.",)
@@ -71,7 +72,7 @@ def _split(names: dict[str, str], pairs: dict[str, str], prefix: str, weights: s
         return Chosen(_shortened(raw), False, (f"{note} (--weights ema).",))
     # Averages seldom hold the buffers (running statistics): those stay the raw ones.
     taken = {**raw, **{plain: names[name] for name, plain in pairs.items()}}
-    note = f"Averaged (EMA) weights {quoted(prefix)} were taken for {len(pairs)} tensors"
+    note = f"Averaged (EMA) weights {quoted(prefix)} were taken for {counted(len(pairs), 'tensor')}"
     kept = len(taken) - len(pairs)
     return Chosen(
         _shortened(taken),

@@ -97,7 +97,8 @@ def _contents(name: str, file: Hdf5, config: Any) -> Contents:
         }
         named = "layer_names" in root.attrs or "layer_names0" in root.attrs
         if named or "model_weights" in root:
-            found = list(_by_name(file, every, root if named else root["model_weights"]))
+            group = root if named else root["model_weights"]
+            found = list(_by_name(file, every, group, layers))
         elif any("vars" in path.split("/") for path in every):
             found = list(_by_number(file, every, root, layers))
         else:
@@ -126,7 +127,9 @@ def _config(text: Any) -> Any:
     return parse_json(text.encode(), "its model_config")
 
 
-def _by_name(file: Hdf5, every: dict[str, Any], group: Any) -> Iterator[Variable]:
+def _by_name(
+    file: Hdf5, every: dict[str, Any], group: Any, layers: dict[str, LayerConfig | None]
+) -> Iterator[Variable]:
     """The variables of a file that names them (Keras 1 and 2, and 3's .h5), in its order."""
     prefix = "model_weights/" if group.name != "/" else ""
     order = {name: place for place, name in enumerate(_texts(group.attrs, "layer_names"))}
@@ -136,10 +139,12 @@ def _by_name(file: Hdf5, every: dict[str, Any], group: Any) -> Iterator[Variable
             continue
         layer, *rest = path.removeprefix(prefix).split("/")
         *inner, leaf = rest or [layer]
-        # The layer's own name mostly stands twice.
-        modules = (layer, *(inner[1:] if inner[:1] == [layer] else inner))
+        # The layer's own name mostly stands twice, the second time after its Sequential's.
+        again = next((place for place in (0, 1) if inner[place : place + 1] == [layer]), -1)
+        modules = (layer, *inner[again + 1 :])
         variable = Variable(modules, leaf.partition(":")[0], layer, file.stored(path, dataset))
-        found.append((order.get(layer, len(order)), variable))
+        within = _layer_of(modules[1:], layers)
+        found.append(((order.get(layer, len(order)), within.place if within else 0), variable))
     yield from (variable for _, variable in sorted(found, key=lambda pair: pair[0]))
 
 

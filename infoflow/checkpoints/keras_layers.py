@@ -9,6 +9,7 @@ from typing import Any
 
 from infoflow.checkpoints.aten import numbers, padded
 from infoflow.checkpoints.checkpoint import StoredTensor
+from infoflow.checkpoints.keras_sizes import Shape, along, said_shape
 from infoflow.facts import Geometry, ParameterFacts
 
 LEAVES = {
@@ -59,14 +60,19 @@ def layer_configs(config: Any) -> dict[str, LayerConfig | None]:
     Nothing is made of the configuration: no class is looked up, no function decoded.
     """
     found: dict[str, LayerConfig | None] = {}
-    waiting = [config]
+    waiting: list[tuple[Any, Shape]] = [(config, ())]
     while waiting and len(found) < 100_000:
-        entry = waiting.pop()
+        entry, shape = waiting.pop()
         if not isinstance(entry, dict) or not isinstance(entry.get("config"), dict | list):
             continue
         settings = entry["config"]
+        shape = said_shape(entry) or shape
         inner = settings if isinstance(settings, list) else settings.get("layers", [])
-        waiting += reversed(inner if isinstance(inner, list) else [])
+        inner = inner if isinstance(inner, list) else []
+        if entry.get("class_name") == "Sequential":
+            waiting += reversed(list(along(inner, shape)))
+        else:
+            waiting += [(layer, ()) for layer in reversed(inner)]
         if isinstance(settings, list):
             continue  # Keras 1's Sequential
         name = settings.get("name") or entry.get("name")
@@ -75,17 +81,11 @@ def layer_configs(config: Any) -> dict[str, LayerConfig | None]:
             kind, settings = str(wrapped.get("class_name")), wrapped.get("config", {})
             wrapped = settings.get("layer") if isinstance(settings, dict) else None
         if isinstance(name, str) and isinstance(settings, dict):
-            made = LayerConfig(kind, settings, _input_shape(entry), len(found))
+            made = LayerConfig(kind, settings, shape, len(found))
             known = found.setdefault(name, made)
             if known and (known.kind, known.settings) != (made.kind, made.settings):
                 found[name] = None
     return found
-
-
-def _input_shape(entry: Mapping[str, Any]) -> tuple[Any, ...]:
-    build = entry.get("build_config")
-    shape = build.get("input_shape") if isinstance(build, dict) else None
-    return tuple(shape) if isinstance(shape, list) else ()
 
 
 def variables(group: str, layer: LayerConfig | None, count: int) -> tuple[str, ...]:
@@ -198,7 +198,7 @@ def _geometry(
     else:
         padding = ()  # as much as the input's size asks for, or at one end only
     sizes = layer.input_shape[1:-1]
-    known = len(sizes) == dimensions and all(type(n) is int for n in sizes)
+    known = len(sizes) == dimensions and all(type(n) is int and n > 0 for n in sizes)
     last = layer.settings.get("data_format", "channels_last") == "channels_last"
     size = tuple(sizes) if known and last and not pointwise else None
     return Geometry(stride, padding, dilation, groups, transposed, input_size=size)

@@ -10,6 +10,7 @@ import numpy as np
 
 from infoflow.checkpoints.dtypes import ITEMSIZE, numpy_dtype
 from infoflow.checkpoints.faults import ReadError
+from infoflow.words import counted
 
 MOST_DIMENSIONS = 64  # numpy's limit
 _MOST_REPEATED = 2**22  # elements that a view may repeat (stride 0) beyond what is stored
@@ -48,7 +49,8 @@ class Layout:
         if self.dtype not in ITEMSIZE:
             raise ReadError(f"holds numbers of the type {self.dtype}, which is not read")
         if len(self.shape) != len(self.strides):
-            raise ReadError(f"damaged: {len(self.shape)} sizes and {len(self.strides)} strides")
+            strides = counted(len(self.strides), "stride")
+            raise ReadError(f"damaged: {counted(len(self.shape), 'size')} and {strides}")
         available = stored // self.itemsize
         if self.offset + self.span > available:
             raise ReadError(

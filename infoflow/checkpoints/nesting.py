@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from infoflow.checkpoints.faults import ReadError, listed, quoted
+from infoflow.words import with_article
 
 RAW_KEYS = (
     "state_dict",
@@ -112,7 +113,9 @@ class Search:
         if self.is_tensor(root):
             raise ReadError("holds a single tensor, not the state dict of a network")
         if not isinstance(root, Mapping):
-            raise ReadError(f"holds a {type(root).__name__}, not the state dict of a network")
+            raise ReadError(
+                f"holds {with_article(type(root).__name__)}, not the state dict of a network"
+            )
         if not self.leads(root) or depth > _DEEPEST:
             raise ReadError(f"holds no tensors of a network{_keys_told(root)}")
         raw = [key for key in RAW_KEYS if self.leads(root.get(key))]

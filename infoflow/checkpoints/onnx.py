@@ -20,6 +20,7 @@ from infoflow.checkpoints.onnx_graph import walk
 from infoflow.checkpoints.onnx_names import named
 from infoflow.checkpoints.onnx_tensors import Data
 from infoflow.checkpoints.source import Source
+from infoflow.words import counted
 
 NAME = "ONNX"
 EXTRA = "onnx"
@@ -46,7 +47,8 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     data = Data(path)
     tensors, notes = named(walk(model, data))
     if model.functions:
-        notes.append(f"{len(model.functions)} functions of the model were not looked into.")
+        functions = counted(len(model.functions), "function")
+        notes.append(f"{functions} of the model not looked into.")
     files = [source, *data.sources.values()]
     return Contents(
         NAME,

@@ -15,6 +15,7 @@ from infoflow.checkpoints.faults import ReadError, UnsafeReadError
 from infoflow.checkpoints.pickle_names import NAMES, known, unsafe
 from infoflow.checkpoints.pickle_scan import first_unknown
 from infoflow.checkpoints.rebuilding import Known, Record, StorageReference, check_key
+from infoflow.words import with_article
 
 _MOST_INSTRUCTIONS = 20_000_000
 _LONGEST_LINE = 1000
@@ -80,7 +81,7 @@ class Machine:
         except UnicodeDecodeError:
             raise self._damaged("has text that is not UTF-8") from None
         except (ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise self._damaged(f"makes a {type(error).__name__}") from None
+            raise self._damaged(f"makes {with_article(type(error).__name__)}") from None
 
     def _run(self) -> object:
         data, instructions = self.data, INSTRUCTIONS

@@ -22,6 +22,7 @@ from infoflow.checkpoints.pickles import Machine
 from infoflow.checkpoints.pytorch_pickle import is_tensor, stored
 from infoflow.checkpoints.rebuilding import StorageReference
 from infoflow.checkpoints.source import Source
+from infoflow.words import counted
 
 NAME = "PyTorch legacy file"
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -78,7 +79,7 @@ def _index(source: Source) -> tuple[object, dict[str, tuple[int, int]]]:
             )
         if count != storage.count:
             raise ReadError(
-                f"damaged: storage {quoted(storage.key)} has {count:,} elements "
+                f"damaged: storage {quoted(storage.key)} has {counted(count, 'element')} "
                 f"instead of {storage.count:,}"
             )
         extents[storage.key] = (begin, position)

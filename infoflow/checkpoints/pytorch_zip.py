@@ -89,7 +89,23 @@ def _other(names: list[str]) -> str:
     """The fact about an archive without a pickle."""
     if names and all(name.endswith(".npy") for name in names):
         return "is a NumPy .npz file, which is not read yet"
-    return "is a zip archive, but not one that torch.save wrote (it has no data.pkl)"
+    start = "is a zip archive, but not one that torch.save wrote"
+    pickle = next((name for name in names if _parts(name)[-1] == "data.pkl"), None)
+    if pickle is None:
+        return f"{start} (it has no data.pkl)"
+    if _leads_out(pickle):
+        return f"{start} (its member {quoted(pickle)} leads out of the archive)"
+    return f"{start} (its {quoted(pickle)} does not lie in a folder of the archive's own)"
+
+
+def _leads_out(name: str) -> bool:
+    """Whether unpacking a member would write outside the folder: absolute, a drive, or ``..``."""
+    first, *_ = parts = _parts(name)
+    return not first or first.endswith(":") or ".." in parts
+
+
+def _parts(name: str) -> list[str]:
+    return name.replace("\\", "/").split("/")
 
 
 def _order(archive: Archive) -> str:

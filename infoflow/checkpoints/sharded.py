@@ -19,6 +19,7 @@ from infoflow.checkpoints.json_objects import parse_json
 from infoflow.checkpoints.natural import natural
 from infoflow.checkpoints.single_files import open_one
 from infoflow.checkpoints.source import Source
+from infoflow.words import counted
 
 NAME = "sharded checkpoint"
 _LONGEST_INDEX = 2**26
@@ -61,7 +62,7 @@ def open(path: Path, trust_pickle: bool) -> Contents:
     kinds = sorted({shard.format for shard in shards.values()})
     root, notes = _joined(places, shards)
     return Contents(
-        f"{len(files)} shards: {', '.join(kinds)}",
+        f"{counted(len(files), 'shard')}: {', '.join(kinds)}",
         root,
         lambda: digest_of(shard.digest() for shard in shards.values()),
         is_tensor=lambda leaf: isinstance(leaf, Part),

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from infoflow.errors import InfoflowError
+from infoflow.errors import InfoflowError, OutputError
 
 EXIT_MISTAKE = 2
 EXIT_FAULT = 70
@@ -21,14 +21,13 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    sys.stdout = cast(TextIO, _UntilClosed(sys.stdout))
+    stdout = sys.stdout
+    sys.stdout = cast(TextIO, _UntilClosed(stdout))
     if not sys.warnoptions:
         # What a file's odd numbers do to numpy is told in notes, not in lines of our source.
         warnings.simplefilter("ignore")
     try:
-        from infoflow.cli.app import app
-
-        app(prog_name="infoflow")
+        sys.exit(_run())
     except InfoflowError as error:
         _say(f"infoflow: {error}")
         sys.exit(EXIT_MISTAKE)
@@ -38,8 +37,9 @@ def main() -> None:
     except MemoryError:
         _say("infoflow: out of memory; --layers analyses a part, --measures paper needs least.")
         sys.exit(EXIT_MISTAKE)
-    except OSError as error:  # standard output that cannot be written, a full disk
-        _say(f"infoflow: {error.strerror or error}")
+    except OSError as error:  # a full disk
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"infoflow: {where}{error.strerror or error}")
         sys.exit(EXIT_MISTAKE)
     except Exception as error:  # noqa: BLE001, RUF100  (the last resort: an internal fault)
         with tempfile.NamedTemporaryFile(
@@ -51,36 +51,71 @@ def main() -> None:
             f"infoflow, not of your file. The traceback is in {Path(file.name)}."
         )
         sys.exit(EXIT_FAULT)
+    finally:
+        sys.stdout = stdout
+
+
+def _run() -> int:
+    """Run the command that the words name; its exit code."""
+    from infoflow.cli import usage
+    from infoflow.cli.app import app
+
+    usage.refuse_empty(sys.argv[1:])
+    try:
+        code = app(prog_name="infoflow", standalone_mode=False)
+    except usage.UsageError as error:
+        said = usage.sentence(error)
+        if said.startswith("infoflow: "):
+            _say(said)
+        else:
+            print(said, file=sys.stderr)  # noqa: T201
+        return EXIT_MISTAKE
+    sys.stdout.flush()
+    return code if isinstance(code, int) else 0
 
 
 class _UntilClosed:
     """Standard output that lets go what nobody reads any more (``infoflow check … | head -1``).
 
-    The command goes on and ends with its own exit code, which may be the answer to a check.
+    The command goes on and ends with its own exit code, which may be the answer to a check. Where
+    there is a reader and it cannot be written (a full disk), an OutputError says so.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._failure: OutputError | None = None
 
     def write(self, text: str) -> int:
         """Write; once the reader is gone, nowhere."""
+        self._refuse()
         try:
             return self._stream.write(text)
-        except BrokenPipeError:
-            self._let_go()
+        except OSError as error:
+            self._fail(error)
             return len(text)
 
     def flush(self) -> None:
         """Flush; once the reader is gone, nowhere."""
+        self._refuse()
         try:
             self._stream.flush()
-        except BrokenPipeError:
-            self._let_go()
+        except OSError as error:
+            self._fail(error)
 
-    def _let_go(self) -> None:
+    def _fail(self, error: OSError) -> None:
+        """From now on everything goes nowhere, also what is still to be flushed at the end."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            reason = (error.strerror or type(error).__name__).lower()
+            self._failure = OutputError(f"standard output: cannot be written: {reason}.")
+            self._refuse()
+
+    def _refuse(self) -> None:
+        # Again each time: libraries that only try whether a stream can be written swallow it.
+        if self._failure is not None:
+            raise self._failure
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

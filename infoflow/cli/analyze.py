@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -83,7 +83,7 @@ def analyze(
         options.must_exist(path)
     reports = []
     for path in paths:
-        with _resumable(resume), Progress(path, quiet=quiet) as progress:
+        with _resumable(resume), closing(Progress(path, quiet=quiet)) as progress:
             report = run(
                 path,
                 measures=measures,

@@ -8,34 +8,24 @@ from pathlib import Path
 
 from infoflow.checking.baseline import changes, kept, steadied
 from infoflow.checking.gate import has_figures
-from infoflow.errors import CheckError, InfoflowError, ReportError
+from infoflow.errors import CheckError, InfoflowError
 from infoflow.report import Report
+from infoflow.words import counted
 
 
 def read(path: Path) -> list[Report]:
-    """The reports of a JSON file: a baseline, or what ``infoflow analyze --json`` wrote.
+    """The reports of a baseline.
 
     Raises:
-        CheckError: It is not there, or holds no report.
-        ReportError: It cannot be read, or is not such a file.
+        CheckError: It is not there.
+        InfoflowError: It cannot be read, or holds no report.
     """
-    from infoflow.render.to_json import from_json_list
+    from infoflow.report_files import read_reports
 
-    try:
-        reports = from_json_list(path.read_text("utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         made = "a baseline is made with --update-baseline"
-        raise CheckError(f"{path}: there is no such report; {made}.") from error
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ReportError(f"{path}: cannot be read: {reason}.") from error
-    except UnicodeDecodeError as error:
-        raise ReportError(f"{path}: it is not UTF-8 text (byte {error.start}).") from error
-    except ReportError as error:
-        raise ReportError(f"{path}: {error}") from error
-    if not reports:
-        raise CheckError(f"{path}: it is a list of no reports.")
-    return reports
+        raise CheckError(f"{path}: there is no such report; {made}.")
+    return read_reports(path)
 
 
 def paired(reports: Sequence[Report], former: Sequence[Report], path: Path) -> list[Report | None]:
@@ -77,7 +67,7 @@ def update(path: Path, reports: Sequence[Report], *, keep_others: bool) -> str:
             said.append(changes(new[name], old))
             new[name] = steadied(new[name], old)
         else:
-            said.append(f"{len(report.measurements):,} figures, new")
+            said.append(f"{counted(len(report.measurements), 'figure')}, new")
     others = before if keep_others and len(former) > 1 else {}
     return _write(path, list((others | new).values()), former, dict(zip(new, said, strict=True)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -147,16 +148,16 @@ def _checkpoints(settings: Settings, folder: Path, file: Path | None) -> list[Pa
 def _reports(path: Path, settings: Settings, folder: Path, quiet: bool) -> list[Report]:
     """The reports of a JSON file, or the analysis of a checkpoint."""
     from infoflow.analysis import analyze
-    from infoflow.cli import baselines
     from infoflow.cli.progress import Progress
+    from infoflow.report_files import is_report, read_reports
 
     options.must_exist(path)
-    if path.is_file() and path.suffix == ".json" and not path.name.endswith(".index.json"):
-        return baselines.read(path)
+    if is_report(path):
+        return read_reports(path)
     arch = settings.arch
     if arch and ".py:" in arch:
         arch = str(folder / arch)
-    with Progress(path, quiet=quiet) as progress:
+    with closing(Progress(path, quiet=quiet)) as progress:
         report = analyze(
             path,
             measures=settings.measures,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infoflow.cli.console import say, standard_output
-from infoflow.cli.outputs import STANDARD_OUTPUT, check_targets, spare_inputs
+from infoflow.cli.outputs import STANDARD_OUTPUT, check_targets, spare_folders, spare_inputs
 from infoflow.errors import OutputError
 
 if TYPE_CHECKING:
-    from infoflow.checking import Outcome
+    from infoflow.checking import CheckResult
 
 FILES = {"json": "check.json", "markdown": "check.md", "junit": "check.xml"}
 """Names of the outputs in the folder of ``--out``."""
@@ -44,10 +44,11 @@ class CheckOutputs:
         """Whether anything but the terminal's list is wanted."""
         return bool(self._targets or self.folder)
 
-    def spare(self, inputs: Iterable[Path]) -> None:
-        """Refuse to write over what is read; see `infoflow.cli.outputs.spare_inputs`."""
+    def spare(self, inputs: Sequence[Path]) -> None:
+        """Refuse to write over or among what is read; see `infoflow.cli.outputs.spare_inputs`."""
         inside = [self.folder / file for file in FILES.values()] if self.folder else []
         spare_inputs([*self._targets.values(), *inside], inputs)
+        spare_folders(filter(None, [self.folder]), (), inputs)
 
     def check(self) -> None:
         """Refuse what cannot work, before the work.
@@ -59,7 +60,7 @@ class CheckOutputs:
         if self.folder and self.folder.exists() and not self.folder.is_dir():
             raise OutputError(f"{self.folder}: is a file, not a folder.")
 
-    def write(self, outcome: Outcome, *, quiet: bool, verbose: bool, no_color: bool) -> None:
+    def write(self, outcome: CheckResult, *, quiet: bool, verbose: bool, no_color: bool) -> None:
         """Write every wanted output, once all are rendered, and show the list."""
         from infoflow.render.checks import RENDERERS
         from infoflow.render.checks.to_terminal import to_terminal

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,13 +38,7 @@ def diff(
     arch: options.Arch = None,
     input_size: options.InputSize = None,
     weights: options.Weights = options.WeightsChoice.auto,
-    trust_pickle: Annotated[
-        bool,
-        typer.Option(
-            "--trust-pickle",
-            help="Let pickled files run their code, each twice; only if you trust them.",
-        ),
-    ] = False,
+    trust_pickle: options.TrustPickle = False,
     fast: options.Fast = False,
     seed: options.Seed = 0,
     json: options.JsonFile = None,
@@ -67,13 +61,13 @@ def diff(
 
     The exit code is 0 whether or not they differ.
     """
-    from infoflow.comparison.compare import compare
+    from infoflow.comparing import compare
 
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
     outputs.check(paths, documents=1)
     for path in paths:
         options.must_exist(path)
-    with _Followed(quiet=quiet) as progress:
+    with closing(_Followed(quiet=quiet)) as progress:
         comparison = compare(
             *paths,
             measures=measures,
@@ -102,23 +96,16 @@ class _Followed:
         self._label = ""
         self._current: Progress | None = None
 
-    def __enter__(self) -> _Followed:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Clear the line."""
         if self._current is not None:
-            self._current.__exit__(kind, error, trace)
+            self._current.close()
 
     def __call__(self, label: str, step: Step) -> None:
         from infoflow.cli.progress import Progress
 
         if label != self._label or self._current is None:
-            self.__exit__(None, None, None)
+            self.close()
             self._label = label
             self._current = Progress(Path(label), quiet=self._quiet)
         self._current(step)

@@ -32,7 +32,7 @@ class What(StrEnum):
 
 
 def extract(
-    path: options.Source,
+    path: options.CheckpointPath,
     layer: Annotated[
         str,
         typer.Option(
@@ -108,7 +108,7 @@ def extract(
         _show(title, extraction.size_rows(choice, ending, limit), no_color=no_color)
         return
     extraction.refuse_too_large(choice, ending, limit)
-    read = choice.layer.read()
+    read = choice.layer.read_whole()
     matrix = extraction.build(choice, read, ending)
     opened.checkpoint.check()
     _write(choice, matrix, title, out, picture, quiet=quiet)

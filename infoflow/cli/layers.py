@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from infoflow.cli import options
-from infoflow.words import cut
+from infoflow.words import counted, cut, joined, plural
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from infoflow.network import Opened
     from infoflow.report import LayerSummary
 
 _NAMED = 3
 
 
 def layers(
-    path: options.Source,
+    path: options.CheckpointPath,
     layers: options.Layers = None,
     arch: options.Arch = None,
     input_size: options.InputSize = None,
@@ -51,51 +54,51 @@ def layers(
         }
         print(json_text(found))  # noqa: T201
         return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     from infoflow.cli.console import standard_output
-    from infoflow.render.text import printable
+
+    console = standard_output(no_color=no_color)
+    _show(opened, path.name, [planned.summary for planned in chosen], console)
+
+
+def _show(opened: Opened, name: str, layers: Sequence[LayerSummary], console: Console) -> None:
+    from infoflow.render.layer_list import layer_list
+    from infoflow.render.text import shortened
+    from infoflow.render.to_terminal import wrapped
     from infoflow.report import Status
     from infoflow.words import shape_text
 
-    console = standard_output(no_color=no_color)
+    def say(line: str, indent: str = "") -> None:
+        console.print(wrapped(line, console.width, indent, "dim"))
+
     known = opened.architecture.title if opened.architecture else "architecture not known"
-    title = f"{path.name} · {opened.checkpoint.format} · {known}"
-    console.print(Text(printable(title), style="bold"))
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in ("layer", "kind", "shape", "dtype", "stride", "groups", "input", "geometry"):
-        table.add_column(heading, overflow="fold")
-    for layer in (planned.summary for planned in chosen):
-        table.add_row(
-            Text(printable(layer.name)),
-            layer.kind,
-            shape_text(layer.shape),
-            layer.dtype,
-            shape_text(layer.stride) if layer.stride else "",
-            str(layer.groups) if layer.stride else "",
-            shape_text(layer.input_size) if layer.input_size else "",
-            layer.geometry,
-        )
+    title = f"{name} · {opened.checkpoint.format} · {known}"
+    console.print(wrapped(title, console.width, style="bold"))
+    table, left_out = layer_list(layers, console.width)
     console.print(table)
-    for line in _notes([planned.summary for planned in chosen]):
-        console.print(Text(printable(line), style="dim"))
+    if left_out:
+        say(f"not shown at this width: {joined(left_out)} (--json has all)")
+    longest = max(console.width - 30, 20)
+    for line in _notes(layers, longest):
+        say(line)
     rest = [record for record in opened.plan.records if record.status is not Status.ANALYSED]
     if rest:
-        console.print(f"\n{len(rest)} tensors are not layers:")
+        console.print(
+            f"\n{counted(len(rest), 'tensor')} {plural(len(rest), 'is', 'are')} no layer:"
+        )
         for record in rest:
-            line = f"  {record.name} {shape_text(record.shape)}: {record.status}, {record.reason}"
-            console.print(Text(printable(line), style="dim"))
+            tensor = f"{shortened(record.name, longest)} {shape_text(record.shape)}"
+            say(f"{tensor}: {record.status}, {record.reason}", "  ")
     for note in opened.checkpoint.notes:
-        console.print(Text(printable(note), style="dim"))
+        say(note)
 
 
-def _notes(layers: Sequence[LayerSummary]) -> Iterator[str]:
-    """What must be known of some layers: each note once, with their names."""
+def _notes(layers: Sequence[LayerSummary], longest: int) -> Iterator[str]:
+    """What must be known of some layers: each note once, with their names, shortened."""
+    from infoflow.render.text import shortened
+
     names: dict[str, list[str]] = {}
     for layer in layers:
         if layer.note:
-            names.setdefault(layer.note, []).append(layer.name)
+            names.setdefault(layer.note, []).append(shortened(layer.name, longest))
     for note, found in names.items():
         yield f"{cut(found, _NAMED)}: {note}"

@@ -88,9 +88,13 @@ Reference = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours.")]
-Source = Annotated[
+CheckpointPath = Annotated[
     Path, typer.Argument(help="A checkpoint file or model folder.", show_default=False)
 ]
+
+
+_MOST_DIGITS = 6
+"""Of one side of an input: a sound of 20 seconds has 960,000 positions."""
 
 
 def input_size(text: str | None) -> tuple[int, ...] | None:
@@ -104,9 +108,12 @@ def input_size(text: str | None) -> tuple[int, ...] | None:
     """
     if text is None:
         return None
-    if not re.fullmatch(r"[1-9]\d{0,6}([x×][1-9]\d{0,6}){0,2}", text):
+    if not re.fullmatch(r"[1-9]\d*([x×][1-9]\d*){0,2}", text):
         raise SelectionError(f"--input-size {text!r} is not a size such as 224 or 224x320.")
-    numbers = tuple(int(word) for word in re.split("[x×]", text))
+    words = re.split("[x×]", text)
+    if any(len(word) > _MOST_DIGITS for word in words):
+        raise SelectionError(f"--input-size {text[:40]} is larger than any input; such as 224.")
+    numbers = tuple(map(int, words))
     return numbers * 2 if len(numbers) == 1 else numbers
 
 

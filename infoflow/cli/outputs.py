@@ -22,6 +22,7 @@ Drawn: TypeAlias = tuple[dict[str, bytes], tuple[str, ...]]
 """Plots by the names of their files, and what was left out, with reasons."""
 
 STANDARD_OUTPUT = "-"
+PICTURES = frozenset(f".{format.value}" for format in Format)
 
 
 def check_targets(targets: Sequence[str]) -> None:
@@ -69,6 +70,34 @@ def spare_inputs(targets: Iterable[str | Path], inputs: Iterable[Path]) -> None:
                 raise OutputError(
                     f"{place}: would be written over {file}, which belongs to the input; "
                     "name another file."
+                )
+
+
+def spare_folders(folders: Iterable[Path], plots: Iterable[Path], inputs: Sequence[Path]) -> None:
+    """Refuse a folder that is an input itself, and one of plots that holds a picture of an input.
+
+    Args:
+        folders: Where files are written.
+        plots: Those of them that take plots, whose names are not known before they are drawn.
+        inputs: What is read.
+
+    Raises:
+        OutputError: One of them is such a folder.
+    """
+    for folder in (one for one in folders if one.is_dir()):
+        for path in inputs:
+            if path.is_dir() and folder.samefile(path):
+                raise OutputError(
+                    f"{folder}: is an input, whose files the outputs would lie among; name "
+                    "another folder."
+                )
+    pictures = [path for path in inputs if path.suffix in PICTURES and path.is_file()]
+    for folder in (one for one in plots if one.is_dir()):
+        for path in pictures:
+            if folder.samefile(path.resolve().parent):
+                raise OutputError(
+                    f"{folder}: a plot could be written over {path}, which belongs to the input; "
+                    "name another folder."
                 )
 
 
@@ -165,11 +194,10 @@ class Outputs:
         """Whether an output takes standard output, so that nothing else may."""
         return STANDARD_OUTPUT in self._texts.values()
 
-    @property
-    def _files(self) -> list[str | Path]:
-        """The texts that are written, those of a folder for one document among them."""
-        renderers = ((kind.stem, one.ending) for kind in KINDS for one in kind.renderers.values())
-        inside = [self.out / f"{stem}.{ending}" for stem, ending in renderers] if self.out else []
+    def _files(self, folders: Sequence[Path]) -> list[str | Path]:
+        """The texts that are written, those in the folders of ``--out`` among them."""
+        renderers = [(kind.stem, one.ending) for kind in KINDS for one in kind.renderers.values()]
+        inside = [folder / f"{stem}.{ending}" for folder in folders for stem, ending in renderers]
         return [*self._texts.values(), *inside]
 
     def check(
@@ -184,13 +212,17 @@ class Outputs:
 
         Raises:
             OutputError: Two outputs on standard output or in one file, one file for several
-                reports, a folder that is missing, a target that is one, or one that is an input.
+                reports, a folder that is missing, a target that is one, or one that is an input
+                or lies where an input would be overwritten.
         """
         kept = [str(journal)] if journal else []
         check_targets([*self._texts.values(), *kept])
-        spare_inputs([*self._files, *kept], paths)
-        several = [name for name in self._texts if not RENDERERS[name].several]
         count = len(paths) if documents is None else documents
+        folders = list(self._folders([str(path) for path in paths] if count > 1 else [""]))
+        plots = [*(folder / "plots" for folder in folders), *filter(None, [self.plots])]
+        spare_inputs([*self._files(folders), *kept], paths)
+        spare_folders([*folders, *plots], plots, paths)
+        several = [name for name in self._texts if not RENDERERS[name].several]
         if count > 1 and (several or self.plots):
             name = several[0] if several else "plots"
             raise OutputError(f"--{name} takes one input; for {count} use --out FOLDER.")
@@ -216,7 +248,8 @@ class Outputs:
         if self.plots:
             todo.said += self._draw(kind, documents[0], self.plots, todo)
         if self.out:
-            for folder, document in zip(self._folders(documents), documents, strict=True):
+            sources = [getattr(document, "source", "") for document in documents]
+            for folder, document in zip(self._folders(sources), documents, strict=True):
                 self._render_all(kind, document, folder, todo)
         for folder in dict.fromkeys(todo.folders):
             make_folder(folder)
@@ -226,14 +259,16 @@ class Outputs:
         for sentence in todo.said:
             say(sentence, quiet=quiet)
 
-    def _folders(self, documents: Sequence[Document]) -> Iterator[Path]:
-        assert self.out is not None
-        if len(documents) == 1:
+    def _folders(self, sources: Sequence[str]) -> Iterator[Path]:
+        """The folder of each document in ``--out``; none without it."""
+        if self.out is None:
+            return
+        if len(sources) == 1:
             yield self.out
             return
         taken: set[str] = set()
-        for document in documents:
-            stem = Path(getattr(document, "source", "")).name or "report"
+        for source in sources:
+            stem = Path(source).name or "report"
             name, count = stem, 2
             while name in taken:
                 name, count = f"{stem}-{count}", count + 1

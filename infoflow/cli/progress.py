@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from infoflow.render.text import printable, shortened
@@ -32,15 +31,8 @@ class Progress:
         self._start = time.monotonic()
         self._dirty = False
 
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Clear the line."""
         if self._dirty:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()

@@ -61,7 +61,11 @@ def add(
         typer.Argument(help="Checkpoints of networks that you know to be healthy."),
     ],
     name: Annotated[
-        str | None, typer.Option(help="What to call it (its file's name otherwise); one path only.")
+        str | None,
+        typer.Option(
+            help="What to call it (its file's name otherwise, with folders where that is taken); "
+            "one path only."
+        ),
     ] = None,
     layers: options.Layers = None,
     arch: options.Arch = None,
@@ -74,22 +78,30 @@ def add(
     from infoflow.checkpoints import open_checkpoint
     from infoflow.errors import CheckpointError, SelectionError
     from infoflow.reference.gathering import network_of
+    from infoflow.reference.naming import names
     from infoflow.reference.places import own, shipped
     from infoflow.reference.table import Table
 
     if name is not None and len(paths) > 1:
         raise SelectionError("--name takes one path.")
+    _check_place()
     mine, theirs = own(), {network.digest: network.name for network in shipped().networks}
-    found: dict[str, Network] = {}
+    fresh: dict[str, Path] = {}
     for path in paths:
         options.must_exist(path)
         digest = open_checkpoint(path, weights=weights.value, trust_pickle=trust_pickle).digest()
         if digest in theirs:
             say(f"{path} is in the shipped table already, as {theirs[digest]}")
-            continue
-        if digest in found:
-            say(f"{path} holds the same as {found[digest].name}, which is added")
-            continue
+        elif digest in fresh:
+            say(f"{path} holds the same as {fresh[digest]}, which is added")
+        else:
+            fresh[digest] = path
+    taken = {one.name for one in mine.without(fresh).networks} | set(theirs.values())
+    if name in taken:
+        raise SelectionError(f"--name {name!r}: another network has that name; choose another.")
+    called = names(fresh, taken) if name is None else dict.fromkeys(fresh, name)
+    found: dict[str, Network] = {}
+    for digest, path in fresh.items():
         report = analyze(
             path,
             layers=layers or (),
@@ -101,7 +113,7 @@ def add(
             reference="none",
         )
         about = {"source": "your own", "file": path.name}
-        network = network_of(report, name or path.name, digest, about)
+        network = network_of(report, called[digest], digest, about)
         if not network.layers:
             raise CheckpointError(f"{path}: holds no layer that is compared with others.")
         for finding in report.findings:
@@ -120,7 +132,9 @@ def remove(
 ) -> None:
     """Remove networks from your own table."""
     from infoflow.errors import ReferenceTableError
+    from infoflow.nearest import nearest
     from infoflow.reference.places import own, user_file
+    from infoflow.words import joined
 
     mine, gone = own(), {}
     for name in names:
@@ -129,9 +143,15 @@ def remove(
             for one in mine.networks
             if one.name == name or (len(name) >= 6 and one.digest.startswith(name.lower()))
         ]
-        if len(found) != 1:
-            count = "no network" if not found else f"{len(found)} networks"
-            raise ReferenceTableError(f"{user_file()}: holds {count} called {name!r}.")
+        if not found:
+            known = nearest(name, [one.name for one in mine.networks])
+            raise ReferenceTableError(f"{user_file()}: holds no network called {name!r}; {known}.")
+        if len(found) > 1:
+            digests = joined([one.digest[:12] for one in found])
+            raise ReferenceTableError(
+                f"{user_file()}: holds {len(found)} networks called {name!r}; remove one by the "
+                f"first digits of its SHA-256: {digests}."
+            )
         gone[found[0].digest] = found[0].name
     _write(mine.without(gone))
     for name in gone.values():
@@ -146,13 +166,29 @@ def path() -> None:
     print(user_file())  # noqa: T201
 
 
+def _check_place() -> None:
+    """Refuse, before any work, a table in a folder that is not there and that nobody expects."""
+    from infoflow.errors import ReferenceTableError
+    from infoflow.reference.places import default_file, user_file
+
+    place = user_file()
+    if place != default_file() and not place.absolute().parent.is_dir():
+        raise ReferenceTableError(
+            f"{place} (INFOFLOW_REFERENCE): its folder does not exist; make it or name another."
+        )
+    if place.is_dir():
+        raise ReferenceTableError(f"{place} (INFOFLOW_REFERENCE): is a folder; name a file in it.")
+
+
 def _write(table: Table) -> None:
-    from infoflow.reference.places import user_file
+    from infoflow.reference.places import default_file, user_file
     from infoflow.reference.storing import to_json
     from infoflow.render.files import make_folder, write_text
 
-    make_folder(user_file().parent)
-    write_text(user_file(), to_json(table))
+    place = user_file()
+    if place == default_file():
+        make_folder(place.parent)
+    write_text(place, to_json(table))
 
 
 def _kinds(table: Table) -> list[tuple[str, int, int, bool]]:

@@ -6,13 +6,12 @@ exist is ``None`` with a note that says why; NaN and infinities never appear.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from infoflow.report import MINUS_INFINITY, Finding, Severity
+from infoflow.report import MINUS_INFINITY, Finding, Severity, refuse_non_finite
 
 COMPARISON_VERSION = 1
 
@@ -72,11 +71,10 @@ class Change:
     note: str = ""
 
     def __post_init__(self) -> None:
-        for number in (self.before, self.after, self.change, self.low, self.high):
-            if number is not None and not math.isfinite(number):
-                raise ValueError(f"{self.layer} {self.measure}: {number} is not a finite number")
+        row = f"{self.layer} {self.measure}"
+        refuse_non_finite(row, self.before, self.after, self.change, self.low, self.high)
         if self.change is None and not self.note:
-            raise ValueError(f"{self.layer} {self.measure}: a missing change needs a note")
+            raise ValueError(f"{row}: a missing change needs a note")
 
     @property
     def beyond(self) -> bool | None:

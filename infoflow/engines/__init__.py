@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 
 from infoflow.errors import SelectionError
-from infoflow.measuring import Measured, Measurer, Request
+from infoflow.measuring import Measured, Measurer
 from infoflow.nearest import nearest
+from infoflow.request import Request
 
 Job = tuple[int, str]
 """A layer: its place among the selected ones, and its name."""

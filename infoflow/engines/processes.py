@@ -11,7 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 
 from infoflow.errors import InfoflowError
-from infoflow.measuring import Measured, Measurer, Request
+from infoflow.measuring import Measured, Measurer
+from infoflow.request import Request
 from infoflow.threads import allowed
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from infoflow.errors import InfoflowError, MissingDependencyError, first_line
-from infoflow.measuring import Measured, Measurer, Request
+from infoflow.measuring import Measured, Measurer
+from infoflow.request import Request
 
 _PATIENCE = 10.0
 """Seconds to wait for a cluster's answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ COPIES = {".npz": 0, ".npy": 0, ".mtx": 1, ".mat": 2}
 def needed(choice: Choice, ending: str) -> int:
     """Bytes of memory at the peak, to build the matrix and to write it to a file of that kind."""
     estimate, summary = choice.estimate, choice.layer.summary
-    weight = 8 * summary.parameters
+    weight = 8 * math.prod(summary.shape)
     if estimate.sparse_bytes is None:
         return START_UP + 3 * weight + 2 * estimate.dense_bytes
     sparse, dense = estimate.sparse_bytes, estimate.dense_bytes

@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from infoflow.errors import OperatorError, SelectionError
-from infoflow.extraction.forms import DENSE, FORMS, Estimate, Form, Subject, Wanted
+from infoflow.extraction.forms import FLAT, FORMS, Estimate, Form, Subject, Wanted, kind_of
 from infoflow.layers import Layer, PlannedLayer
 from infoflow.nearest import nearest
 from infoflow.network import Opened
 from infoflow.selection import select
-from infoflow.words import cut
+from infoflow.words import cut, with_article
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Choice:
     wanted: Wanted
     input_size: tuple[int, ...] | None
     others: tuple[PlannedLayer, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Of the layer, as ``FORMS`` names it."""
+        return kind_of(self.layer.summary)
 
     @property
     def form(self) -> Form:
@@ -76,15 +81,14 @@ def choose(
     """
     layers = tuple(one for one in opened.plan.layers if one.summary.kind != "normalisation")
     planned = one_layer(layers, layer, opened)
-    name, kind = planned.summary.name, planned.summary.kind
+    name, kind = planned.summary.name, kind_of(planned.summary)
     form = FORMS[wanted.what]
     if kind not in form.kinds:
         able = [word for word, other in FORMS.items() if kind in other.kinds]
         has = f"it has {', '.join(able)}" if able else "extract has no form of it"
-        article = "an" if kind[0] in "aeiou" else "a"
-        what = f"{kind} layer" if kind == DENSE else kind
+        what = f"{kind} layer" if kind == "dense" else kind
         raise SelectionError(
-            f"{name} is {article} {what} and has no {wanted.what} ({form.says}); {has}."
+            f"{name} is {with_article(what)} and has no {wanted.what} ({form.says}); {has}."
         )
     if wanted.what.startswith("C_M") and len(planned.summary.shape) > 4:
         raise SelectionError(
@@ -92,7 +96,7 @@ def choose(
             "of images; --what layer is the whole layer's matrix in any number of dimensions."
         )
     size = _own_size(planned, input_size, known=opened.architecture is not None)
-    if form.needs_size and kind != DENSE and size is None:
+    if form.needs_size and kind not in FLAT and size is None:
         raise SelectionError(_size_wanted(planned, opened, input_size))
     return Choice(planned, wanted, size, layers)
 
@@ -162,23 +166,23 @@ def _size_wanted(planned: PlannedLayer, opened: Opened, given: tuple[int, ...] |
 
 def smaller_choices(choice: Choice) -> list[tuple[str, Choice]]:
     """Other choices in words, the nearest to what is wanted first; some are no smaller."""
-    wanted, kind = choice.wanted, choice.layer.summary.kind
+    wanted, kind = choice.wanted, choice.kind
     found: list[tuple[str, Choice]] = []
     if wanted.what == "W-square":
         found.append(("--what W", replace(choice, wanted=Wanted("W"))))
-    if wanted.what == "layer" and kind != DENSE:
+    if wanted.what == "layer" and kind not in FLAT:
         if kind in FORMS["C_M"].kinds and len(choice.layer.summary.shape) <= 4:
             found.append(("--what C_M", replace(choice, wanted=Wanted("C_M"))))
         found.append(("--what symbol", replace(choice, wanted=Wanted("symbol"))))
-    if kind != DENSE:
+    if kind not in FLAT:
         for grid in (8, 4, 2, 1):
             words = f"--what symbol --grid {grid}"
             found.append((words, replace(choice, wanted=Wanted("symbol", grid=grid))))
     by_size = sorted(choice.others, key=lambda one: -one.summary.parameters)
     for layer in by_size:
-        if layer.summary.kind == kind and layer is not choice.layer:
+        if kind_of(layer.summary) == kind and layer is not choice.layer:
             words = f"--layer {layer.summary.name}"
             size = layer.geometry.input_size if layer.geometry else None
-            if kind == DENSE or size or not choice.form.needs_size:
+            if kind in FLAT or size or not choice.form.needs_size:
                 found.append((words, Choice(layer, wanted, size)))
     return found

@@ -24,9 +24,15 @@ from infoflow.operators.toeplitz import (
     doubly_block_toeplitz,
     toeplitz_size,
 )
+from infoflow.report import LayerSummary
+from infoflow.words import with_article
 
 DENSE, CONVOLUTION = "dense", "convolution"
 TRANSPOSED = "transposed convolution"
+EMBEDDING, UPDATE = "embedding", "low-rank update"
+CONVOLUTION_UPDATE = "low-rank update of a convolution"
+FLAT = frozenset({DENSE, EMBEDDING, UPDATE})
+"""Kinds that are one matrix (outputs, inputs), whatever the input's size."""
 COMPLEX = 16
 """Bytes of a complex128."""
 
@@ -131,6 +137,13 @@ class Form:
     build: Callable[[Subject, Wanted], Any]
 
 
+def kind_of(summary: LayerSummary) -> str:
+    """The kind by which ``FORMS`` says what a layer has."""
+    if summary.kind == UPDATE and len(summary.shape) > 2:
+        return CONVOLUTION_UPDATE
+    return summary.kind
+
+
 def grid_of(subject: Subject, wanted: Wanted) -> tuple[int, ...]:
     """The symbol's grid: N along each axis, else the layer's own positions, else 8."""
     geometry = subject.geometry
@@ -159,7 +172,8 @@ def _filter_size(
         (p, q), (height, width) = subject.filter_shape, subject.image
         if p > height or q > width:
             raise OperatorError(
-                f"a {p} × {q} filter does not fit into an input of {height} × {width} positions."
+                f"{with_article(f'{p} × {q} filter')} does not fit into an input of "
+                f"{height} × {width} positions."
             )
         return Estimate.of(size((p, q), (height, width)))
 
@@ -184,7 +198,7 @@ def _symbol_size(subject: Subject, wanted: Wanted) -> Estimate:
 FORMS: Mapping[str, Form] = {
     "W": Form(
         "dense weight, outputs × inputs",
-        (DENSE,),
+        (DENSE, EMBEDDING, UPDATE),
         False,
         False,
         lambda subject, _: _dense_estimate(*subject.shape),
@@ -216,7 +230,7 @@ FORMS: Mapping[str, Form] = {
     ),
     "layer": Form(
         "whole layer's operator: channels, groups, stride, padding, dilation",
-        (DENSE, CONVOLUTION, TRANSPOSED),
+        (DENSE, EMBEDDING, UPDATE, CONVOLUTION, TRANSPOSED, CONVOLUTION_UPDATE),
         True,
         True,
         lambda subject, _: Estimate.of(subject.operator.size),
@@ -224,7 +238,7 @@ FORMS: Mapping[str, Form] = {
     ),
     "symbol": Form(
         "frequency-domain symbol: frequencies × groups × outputs × inputs",
-        (CONVOLUTION, TRANSPOSED),
+        (CONVOLUTION, TRANSPOSED, CONVOLUTION_UPDATE),
         False,
         False,
         _symbol_size,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from infoflow.extraction.choice import Choice
-from infoflow.extraction.forms import DENSE
+from infoflow.extraction.forms import EMBEDDING, FLAT
 from infoflow.operators.layer import layer_operator
 from infoflow.render.pattern import Side
 
@@ -21,8 +21,9 @@ def sides(choice: Choice) -> tuple[Side, Side] | None:
         return Side(more, rows), Side(
             "input" if shape[0] <= shape[1] else "input, completed", columns
         )
-    if choice.layer.summary.kind == DENSE:
-        return Side("output", shape[0]), Side("input", shape[1])
+    if choice.kind in FLAT:
+        inputs = "token" if choice.kind == EMBEDDING else "input"
+        return Side("output", shape[0]), Side(inputs, shape[1])
     size = choice.input_size
     assert size is not None
     if what == "layer":

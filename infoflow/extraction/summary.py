@@ -42,7 +42,7 @@ def size_rows(choice: Choice, ending: str, limit: int | None) -> list[Row]:
     may = "how much is free is not known" if limit is None else f"{bytes_text(limit)} may be used"
     fits = "" if limit is None or need <= limit else ": it does not fit"
     rows.append(("memory", f"{bytes_text(need)} to write {ending}; {may}{fits}"))
-    return [*rows, *_geometry_rows(choice)]
+    return [*rows, *_note_rows(choice), *_geometry_rows(choice)]
 
 
 def summary_rows(choice: Choice, layer: Layer, matrix: Any) -> list[Row]:
@@ -59,7 +59,7 @@ def summary_rows(choice: Choice, layer: Layer, matrix: Any) -> list[Row]:
     rows.append(("bytes", held))
     if (found := sides(choice)) is not None:
         rows += [("rows", found[0].words), ("columns", found[1].words)]
-    return [*rows, *_geometry_rows(choice), *volume_rows(choice, layer)]
+    return [*rows, *_note_rows(choice), *_geometry_rows(choice), *volume_rows(choice, layer)]
 
 
 def _share(count: int, shape: tuple[int, ...]) -> str:
@@ -67,6 +67,11 @@ def _share(count: int, shape: tuple[int, ...]) -> str:
     for side in shape:
         entries *= side
     return percent(count / entries if entries else 0.0)
+
+
+def _note_rows(choice: Choice) -> list[Row]:
+    note = choice.layer.summary.note
+    return [("note", note)] if note else []
 
 
 def _geometry_rows(choice: Choice) -> list[Row]:

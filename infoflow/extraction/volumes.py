@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from infoflow.extraction.choice import Choice
-from infoflow.extraction.forms import DENSE, Subject, Wanted, grid_of
+from infoflow.extraction.forms import CONVOLUTION_UPDATE, FLAT, UPDATE, Subject, Wanted, grid_of
 from infoflow.layers import Layer
 from infoflow.measures.weights.determinant import log_determinant
 from infoflow.operators.arrays import as_float64, as_numpy
@@ -53,7 +53,11 @@ def volume_rows(choice: Choice, layer: Layer) -> list[Row]:
         ]
     if what == "symbol":
         return []
-    if choice.layer.summary.kind == DENSE:
+    if choice.kind == CONVOLUTION_UPDATE:
+        return [("log-volume", "lost by its making; `infoflow analyze` gives it over the rank")]
+    if choice.kind == UPDATE:
+        return [("over its rank", _over_rank(subject, epsilon))]
+    if choice.kind in FLAT:
         return [("log-volume", _dense(subject, epsilon))]
     return _layer(subject, epsilon)
 
@@ -88,6 +92,16 @@ def _dense(subject: Subject, epsilon: float) -> str:
     if not is_affordable((rows, columns)):
         return f"not computed: {rows:,} × {columns:,} takes long; `infoflow analyze` gives it"
     return _volume(matrix_log_volume(as_numpy(as_float64(subject.weight)), epsilon=epsilon))
+
+
+def _over_rank(subject: Subject, epsilon: float) -> str:
+    """Of a product of low rank, which loses the other directions by its making."""
+    rows, columns = subject.shape
+    if not is_affordable((rows, columns)):
+        return f"not computed: {rows:,} × {columns:,} takes long; `infoflow analyze` gives it"
+    found = matrix_log_volume(as_numpy(as_float64(subject.weight)), epsilon=epsilon)
+    value = "" if found.over_rank is None else f"{_nats(found.over_rank)}, "
+    return f"{value}rank {found.rank:,} of {found.full:,}"
 
 
 def _layer(subject: Subject, epsilon: float) -> list[Row]:

@@ -14,10 +14,12 @@ _STACK = re.compile(
 
 
 def experts(weight: Weight, tensors: Tensors) -> tuple[Part, ...] | str | None:
-    """``experts.gate_up_proj`` (experts, …, …) as ``experts.gate_up_proj.0`` and so on.
+    """``experts.down_proj`` (experts, …, …) as ``experts.down_proj.0`` and so on.
 
     Stored (in, out) where the sibling says so: gate_up_proj has twice as many columns as
-    down_proj has rows. Gate and up stay together: some networks interleave them.
+    down_proj has rows. Of gate_up_proj each half of the outputs is a map, ``….0.gate`` and
+    ``….0.up``: the first half and the second, but every other one in gpt-oss, which alone has a
+    bias there. Where nothing says which axis is the outputs', both stay together.
     """
     tensor = weight.tensor
     found = _STACK.search(tensor.name)
@@ -29,12 +31,32 @@ def experts(weight: Weight, tensors: Tensors) -> tuple[Part, ...] | str | None:
     else:
         note = "stored (in, out), read as its transpose" if turned else ""
     count, rows, columns = tensor.shape
-    shape = (columns, rows) if turned else (rows, columns)
-    name = stem(tensor.name)
+    outputs, inputs = (columns, rows) if turned else (rows, columns)
+    blocks = {"": slice(None)}
+    if found["leaf"] == "gate_up_proj" and turned is not None:
+        blocks, said = _gate_and_up(outputs, f"{stem(tensor.name)}_bias" in tensors)
+        note = "; ".join(filter(None, (said, note)))
     return tuple(
-        Part(f"{name}.{index}", "dense", shape, _expert(index, bool(turned)), note)
+        Part(
+            f"{stem(tensor.name)}.{index}{word}",
+            "dense",
+            (len(range(outputs)[block]), inputs),
+            _expert(index, bool(turned), block),
+            note,
+        )
         for index in range(count)
+        for word, block in blocks.items()
     )
+
+
+def _gate_and_up(outputs: int, has_bias: bool) -> tuple[dict[str, slice], str]:
+    """The outputs of each, and how they lie."""
+    if has_bias:
+        return {".gate": slice(0, None, 2), ".up": slice(1, None, 2)}, (
+            "gate and up alternate, as in gpt-oss, which has a bias here"
+        )
+    half = outputs // 2
+    return {".gate": slice(half), ".up": slice(half, None)}, "gate above up"
 
 
 def _is_turned(name: str, leaf: str, tensors: Tensors) -> bool | None:
@@ -54,5 +76,5 @@ def _is_turned(name: str, leaf: str, tensors: Tensors) -> bool | None:
     return None
 
 
-def _expert(index: int, turned: bool) -> Callable[[Array], Array]:
-    return lambda array: array[index].T if turned else array[index]
+def _expert(index: int, turned: bool, block: slice) -> Callable[[Array], Array]:
+    return lambda array: (array[index].T if turned else array[index])[block]

@@ -3,7 +3,8 @@
 The product is never formed whole. With B = Q·R (Q orthonormal columns), B·A = Q·(R·A): the map
 R·A of r rows has the product's singular values, rank and Frobenius norm, and for an update of a
 convolution, whose A is a convolution and whose B mixes its r channels, its symbol does at
-every frequency. It is what a layer of this kind holds as its weight.
+every frequency. It is what a layer of this kind holds as its weight; the whole product is
+computed where somebody wants the matrix itself.
 """
 
 from __future__ import annotations
@@ -89,24 +90,36 @@ def low_rank(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
     if any(f"{magnitude}{end}" in tensors for end in ("", ".weight", f"{names.adapter}.weight")):
         note += "; DoRA's magnitudes need the base's weight and are not applied"
 
-    def load() -> np.ndarray[Any, Any]:
+    def outer() -> np.ndarray[Any, Any]:
+        return up.load().astype("float64").reshape(up.shape[0], rank)
+
+    def times_inner(left: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         import numpy as np
 
-        outer = up.load().astype(np.float64).reshape(up.shape[0], rank)
         inner = tensor.load().astype(np.float64).reshape(rank, -1)
         factor = 1.0 if scale is None else scale
         if alpha is not None:
             factor = float(np.asarray(alpha.load(), np.float64).ravel()[0]) / rank
-        # LAPACK would spread one NaN over everything, or fail.
-        finite = bool(np.isfinite(outer).all())
-        triangle = np.linalg.qr(outer, mode="r") if finite else outer[: min(outer.shape)]
         with np.errstate(invalid="ignore", over="ignore"):
-            product: np.ndarray[Any, Any] = factor * (triangle @ inner)
+            product: np.ndarray[Any, Any] = factor * (left @ inner)
         return product.reshape(len(product), *shape[1:])
 
+    def load() -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        left = outer()
+        # LAPACK would spread one NaN over everything, or fail.
+        finite = bool(np.isfinite(left).all())
+        return times_inner(np.linalg.qr(left, mode="r") if finite else left[: min(left.shape)])
+
     made = StoredTensor(f"{base}.weight", shape, tensor.dtype, load)
-    size = tensor.size + up.size
-    return Weight(made, tuple(roles), note, factored=True, parameters=size)
+    return Weight(
+        made,
+        tuple(roles),
+        note,
+        product=lambda: times_inner(outer()),
+        parameters=tensor.size + up.size,
+    )
 
 
 def unmatched(tensor: StoredTensor, tensors: Tensors) -> Weight | None:

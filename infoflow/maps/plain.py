@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infoflow.maps.part import Part, row_blocks, stem, whole
 from infoflow.maps.weight import Tensors, Weight
+from infoflow.words import counted
 
 KINDS = frozenset({"dense", "convolution", "normalisation"})
 
@@ -23,7 +24,8 @@ def stated(weight: Weight, tensors: Tensors) -> tuple[Part, ...] | str | None:
         return None
     rows, rest = divmod(tensor.shape[0], len(facts.parts))
     if rest or len(tensor.shape) != 2:
-        return f"{len(facts.parts)} maps in {tensor.shape[0]} rows: they are no equal shares"
+        held = f"{counted(len(facts.parts), 'map')} in {counted(tensor.shape[0], 'row')}"
+        return f"{held}: they are no equal shares"
     return row_blocks(stem(tensor.name), tensor.shape, dict.fromkeys(facts.parts, rows))
 
 

@@ -7,11 +7,14 @@ from infoflow.facts import ParameterFacts
 from infoflow.maps.weight import Tensors, Weight
 from infoflow.names import is_position, passive_reason, unsupported_reason
 from infoflow.report import Status
+from infoflow.words import counted
 
-Outcome = tuple[Status, str]
+StatusAndReason = tuple[Status, str]
 
 
-def not_a_map(weight: Weight, facts: ParameterFacts | None, tensors: Tensors) -> Outcome | None:
+def not_a_map(
+    weight: Weight, facts: ParameterFacts | None, tensors: Tensors
+) -> StatusAndReason | None:
     """What is known before its parts are looked for; None where it may hold linear maps.
 
     Args:
@@ -36,7 +39,7 @@ def not_a_map(weight: Weight, facts: ParameterFacts | None, tensors: Tensors) ->
     return None
 
 
-def no_parts(weight: Weight, facts: ParameterFacts | None) -> Outcome:
+def no_parts(weight: Weight, facts: ParameterFacts | None) -> StatusAndReason:
     """What is said of a weight in which no linear map was found."""
     shape = weight.tensor.shape
     if facts and _unknown(facts):
@@ -44,10 +47,10 @@ def no_parts(weight: Weight, facts: ParameterFacts | None) -> Outcome:
     if len(shape) < 2:
         return Status.NOT_LINEAR, "a vector: scales or shifts" if shape else "a single number"
     if facts:
-        return Status.NOT_SUPPORTED, f"{facts.kind} of {len(shape)} dimensions"
+        return Status.NOT_SUPPORTED, f"{facts.kind} of {counted(len(shape), 'dimension')}"
     return (
         Status.NOT_SUPPORTED,
-        f"its name does not say what this tensor of {len(shape)} dimensions is",
+        f"its name does not say what this tensor of {counted(len(shape), 'dimension')} is",
     )
 
 
@@ -61,7 +64,7 @@ def _unknown(facts: ParameterFacts) -> bool:
     return facts.kind == "other" and facts.reason.startswith("parameter ")
 
 
-def _passive(weight: Weight, tensors: Tensors) -> Outcome | None:
+def _passive(weight: Weight, tensors: Tensors) -> StatusAndReason | None:
     name = weight.tensor.name
     if name.endswith("running_var"):
         owner = tensors.get(name.removesuffix("running_var") + "weight")

@@ -42,16 +42,21 @@ class Weight:
             and why it cannot be.
         roles: The tensors of the file that it is computed from; all of them, each once.
         note: What the reader must know.
-        factored: Whether it is a product of low rank, of which ``tensor.load`` gives the part
-            in the output directions that it uses (see `low_rank`): fewer rows than the shape.
+        product: Of a product of low rank, what computes all of it: ``tensor.load`` gives only the
+            part in the output directions that it uses (see `low_rank`), fewer rows than the shape.
         parameters: Numbers that it is made of, where they are not as many as its shape says.
     """
 
     tensor: StoredTensor
     roles: tuple[Role, ...]
     note: str = ""
-    factored: bool = False
+    product: Callable[[], NDArray[np.float64]] | None = None
     parameters: int | None = None
+
+    @property
+    def factored(self) -> bool:
+        """Whether it is a product of low rank."""
+        return self.product is not None
 
     @property
     def computed(self) -> bool:

@@ -9,13 +9,10 @@ from numpy.typing import NDArray
 
 from infoflow.layers import Array
 from infoflow.operators.factors import factorise
+from infoflow.threads import LAPACK_SIDE
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Num
-
-
-LARGE_LU = 128
-"""Side from which each determinant is worth a call of LAPACK, which threads can share out."""
 
 
 def is_torch(array: Array) -> bool:
@@ -65,7 +62,7 @@ def log_abs_det(matrices: Num[Array, "*batch n n"]) -> Float[Array, "*batch"]:
     # LAPACK wants columns: of the transpose, whose determinant is the same, they lie in a row.
     columns = np.swapaxes(as_numpy(matrices), -1, -2)
     side = columns.shape[-1]
-    if side < LARGE_LU:
+    if side < LAPACK_SIDE:
         return np.linalg.slogdet(columns)[1]
     values = np.empty(columns.shape[:-2])
     for place in np.ndindex(*values.shape):

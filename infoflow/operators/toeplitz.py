@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from infoflow.errors import OperatorError
 from infoflow.operators.arrays import as_float64, as_numpy
 from infoflow.operators.size import MatrixSize
+from infoflow.words import with_article
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -133,7 +134,8 @@ def _valid(filter: NDArray[np.float64], size: tuple[int, int]) -> tuple[int, int
     if height < 1 or width < 1:
         p, q = filter.shape
         raise OperatorError(
-            f"a {p} × {q} filter does not fit into an input of {size[0]} × {size[1]} positions."
+            f"{with_article(f'{p} × {q} filter')} does not fit into an input of "
+            f"{size[0]} × {size[1]} positions."
         )
     return height, width
 

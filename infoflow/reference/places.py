@@ -10,6 +10,7 @@ from pathlib import Path
 from infoflow.errors import ReferenceTableError
 from infoflow.reference.storing import from_json
 from infoflow.reference.table import Table
+from infoflow.words import counted
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,24 @@ class Reference:
         """For a report's settings: what was compared with, so that it can be repeated."""
         if not self.table.networks:
             return "none"
-        count = len(self.table.networks)
-        layers = sum(sum(network.layers.values()) for network in self.table.networks)
-        return f"{self.source}: {layers} layers of {count} networks, SHA-256 {self.table.digest}"
+        networks = counted(len(self.table.networks), "network")
+        count = sum(sum(network.layers.values()) for network in self.table.networks)
+        layers = counted(count, "layer")
+        return f"{self.source}: {layers} of {networks}, SHA-256 {self.table.digest}"
 
 
 def user_file() -> Path:
-    """Where the user's own networks are kept.
+    """Where the user's own networks are kept: ``INFOFLOW_REFERENCE``, else `default_file`."""
+    named = os.environ.get("INFOFLOW_REFERENCE")
+    return Path(named) if named else default_file()
 
-    ``INFOFLOW_REFERENCE``, else ``infoflow/reference.json`` in ``XDG_DATA_HOME``
-    (``~/.local/share`` where that is not set to an absolute path, as its standard has it).
+
+def default_file() -> Path:
+    """Where they are kept unless somebody says otherwise; its folder is made when it is needed.
+
+    ``infoflow/reference.json`` in ``XDG_DATA_HOME`` (``~/.local/share`` where that is not set to
+    an absolute path, as its standard has it).
     """
-    if named := os.environ.get("INFOFLOW_REFERENCE"):
-        return Path(named)
     data = Path(os.environ.get("XDG_DATA_HOME", ""))
     return (
         data if data.is_absolute() else Path.home() / ".local/share"

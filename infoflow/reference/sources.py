@@ -18,7 +18,7 @@ _ABOUT = ("source", "file", "licence", "task", "quality", "family", "geometry")
 
 
 @dataclass(frozen=True)
-class Source:
+class ListedNetwork:
     """One network of a list; ``package`` and ``version`` where the file is inside a wheel."""
 
     name: str
@@ -35,7 +35,7 @@ class Source:
         return f"{self.package.lower().replace('-', '[-_.]')}-{self.version}-*.whl"
 
 
-def read_list(path: Path) -> list[Source]:
+def read_list(path: Path) -> list[ListedNetwork]:
     """The networks of a list file (TOML, ``[[network]]``; see healthy.toml).
 
     Raises:
@@ -53,11 +53,11 @@ def read_list(path: Path) -> list[Source]:
     return [_source(entry, path) for entry in entries]
 
 
-def _source(entry: dict[str, Any], path: Path) -> Source:
+def _source(entry: dict[str, Any], path: Path) -> ListedNetwork:
     for key in ("name", "file", "sha256"):
         if not isinstance(entry.get(key), str):
             raise ReferenceTableError(f"{path}: a [[network]] has no {key}.")
-    return Source(
+    return ListedNetwork(
         name=entry["name"],
         file=entry["file"],
         sha256=entry["sha256"],
@@ -69,7 +69,7 @@ def _source(entry: dict[str, Any], path: Path) -> Source:
 
 
 @contextmanager
-def found(source: Source, roots: Sequence[Path]) -> Iterator[Path]:
+def found(source: ListedNetwork, roots: Sequence[Path]) -> Iterator[Path]:
     """The network's file, its digest verified; out of its wheel into a temporary folder.
 
     Args:
@@ -94,14 +94,14 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _plain(source: Source, roots: Sequence[Path]) -> Path:
+def _plain(source: ListedNetwork, roots: Sequence[Path]) -> Path:
     for root in roots:
         if (path := root / source.file).is_file():
             return path
     raise ReferenceTableError(f"{source.name}: {source.file} is in none of the folders given.")
 
 
-def _unpacked(source: Source, roots: Sequence[Path], folder: Path) -> Path:
+def _unpacked(source: ListedNetwork, roots: Sequence[Path], folder: Path) -> Path:
     wheels = [wheel for root in roots for wheel in _matching(root, source)]
     if not wheels:
         raise ReferenceTableError(
@@ -119,5 +119,5 @@ def _unpacked(source: Source, roots: Sequence[Path], folder: Path) -> Path:
     return path
 
 
-def _matching(root: Path, source: Source) -> list[Path]:
+def _matching(root: Path, source: ListedNetwork) -> list[Path]:
     return sorted(p for p in root.glob("*.whl") if Path(p.name.lower()).match(source.wheel))

@@ -20,6 +20,7 @@ from infoflow.errors import ReportError
 from infoflow.render.report_schema import schema
 from infoflow.render.text import printable, shortened
 from infoflow.report import SCHEMA_VERSION, Coverage, Measurement, Report
+from infoflow.words import counted
 
 __all__ = ["from_json", "from_json_list", "schema", "to_json", "to_json_list"]
 
@@ -122,7 +123,8 @@ def _contradictions(report: Report) -> Iterator[str]:
             yield f"two {named}"
         pictures.add((series.layer, series.name))
         if math.prod(series.shape) != len(series.values):
-            yield f"{named} has {len(series.values)} values, but the shape {series.shape}"
+            held = counted(len(series.values), "value")
+            yield f"{named} has {held}, but the shape {series.shape}"
 
 
 def _refuse_contradictions(report: Report) -> None:

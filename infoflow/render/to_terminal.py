@@ -147,7 +147,7 @@ def _fitting(
     shown: list[_Shown], lines: Sequence[layer_table.Row], width: int
 ) -> tuple[list[_Shown], int]:
     """The columns that fit beside a readable name, and the width that is left for names."""
-    longest = max((cell_len(line.name) for line in lines), default=5)
+    longest = max(cell_len(name) for name in ("layer", *(line.name for line in lines)))
     kept = list(shown)
     while True:
         rule = 3 if any(column.of_layer for column in kept) else 0
@@ -167,27 +167,29 @@ def _healthy(report: Report, width: int, unfold: bool) -> list[RenderableType]:
         return []
     groups = layer_table.groups(found, unfold=unfold, norms=False)
     names = [layer_table.line_name(group) for group in groups]
-    longest = max(map(cell_len, names))
-    while (room := _room(shown, width)) < min(longest, _NAME_WIDTH) and len(shown) > 1:
-        shown = shown[:-1]
+    longest = max(map(cell_len, ("healthy, %", *names)))
+    columns = [
+        (one.heading.split("\n"), [healthy.group_text(group, one) for group in groups])
+        for one in shown
+    ]
+    while (room := _room(columns, width)) < min(longest, _NAME_WIDTH) and len(columns) > 1:
+        columns = columns[:-1]
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("among\nhealthy, %", no_wrap=True, vertical="bottom")
-    for one in shown:
-        table.add_column(one.heading, justify="right", no_wrap=True, vertical="bottom")
-    for name, group in zip(names, groups, strict=True):
-        cells = [Text(shortened(name, room))]
-        for one in shown:
-            text = healthy.group_text(group, one)
-            cells.append(Text(text, style="yellow" if text in {"0", "100"} else ""))
-        table.add_row(*cells)
+    for heading, _ in columns:
+        table.add_column("\n".join(heading), justify="right", no_wrap=True, vertical="bottom")
+    for place, name in enumerate(names):
+        texts = [cells[place] for _, cells in columns]
+        styled = (Text(text, style="yellow" if text in {"0", "100"} else "") for text in texts)
+        table.add_row(Text(shortened(name, room)), *styled)
     said = f"{healthy.READING}; {report.settings.get('reference', '')}".rstrip("; ")
     return ["", table, wrapped(said, width, " ", "dim")]
 
 
-def _room(shown: Sequence[healthy.Placed], width: int) -> int:
-    """Width that is left for names beside these columns."""
-    headings = [max(map(cell_len, one.heading.split("\n"))) for one in shown]
-    return width - sum(max(heading, 3) + 2 for heading in headings) - 2
+def _room(columns: Sequence[tuple[list[str], list[str]]], width: int) -> int:
+    """Width that is left for names beside these columns (lines of the heading, cells)."""
+    widths = (max(map(cell_len, (*heading, *cells))) for heading, cells in columns)
+    return width - sum(one + 2 for one in widths) - 2
 
 
 def _styles(report: Report) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """From an operator to what its spectrum says, by the cheapest exact way, and which way it was."""
 
-from infoflow.spectra.blocked import blocked_log_volume, blocked_spectrum
+from infoflow.spectra.blocked import Decomposition, blocked_log_volume, exact_density
 from infoflow.spectra.blocked_rank import blocked_rank
 from infoflow.spectra.boundaries import Boundary, boundaries, circular_boundary
 from infoflow.spectra.density import (
@@ -23,6 +23,7 @@ from infoflow.spectra.triangle import Triangle, triangle
 __all__ = [
     "Boundary",
     "Circular",
+    "Decomposition",
     "Density",
     "MatrixVolume",
     "Rank",
@@ -30,10 +31,10 @@ __all__ = [
     "Triangle",
     "blocked_log_volume",
     "blocked_rank",
-    "blocked_spectrum",
     "boundaries",
     "circular_boundary",
     "circular_log_volume",
+    "exact_density",
     "exact_log_volume",
     "generic_rank",
     "is_affordable",

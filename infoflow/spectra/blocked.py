@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,55 +16,60 @@ from infoflow.spectra.spectrum import Spectrum
 from infoflow.spectra.triangle import Triangle, triangle
 
 
-def blocked_spectrum(matrix: BlockedMatrix, reduced: Triangle) -> Spectrum:
-    """All singular values, of a triangle that is used up.
+@dataclass(frozen=True, eq=False)
+class Decomposition:
+    """A large dense layer with its triangle and its spectrum, each computed at the first need.
 
     Args:
         matrix: The layer.
-        reduced: Its triangle.
     """
-    values = np.ldexp(reduced.singular_values(), matrix.exponent)
-    way = "eigenvalues of the Gram matrix" if reduced.way == "Gram" else "SVD"
-    shape = (matrix.rows, matrix.cols)
-    return Spectrum(values, np.ones(len(values)), shape, f"all, {way}", True)
+
+    matrix: BlockedMatrix
+
+    @cached_property
+    def triangle(self) -> Triangle:
+        """Of the layer; once the spectrum was asked for, only its figures are left."""
+        return triangle(self.matrix)
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """All singular values, of the triangle, which is used up."""
+        values = np.ldexp(self.triangle.singular_values(), self.matrix.exponent)
+        way = "eigenvalues of the Gram matrix" if self.triangle.way == "Gram" else "SVD"
+        shape = (self.matrix.rows, self.matrix.cols)
+        return Spectrum(values, np.ones(len(values)), shape, f"all, {way}", True)
 
 
-def blocked_log_volume(
-    matrix: BlockedMatrix,
-    rank: Rank,
-    *,
-    reduced: Callable[[], Triangle],
-    spectrum: Callable[[], Spectrum],
-    log_determinant: Callable[[], float | None] = lambda: None,
-) -> Density:
+def blocked_log_volume(layer: Decomposition, rank: Rank) -> Density:
     """Log-volume of a dense layer; exact, so without an interval.
 
     Args:
-        matrix: The layer.
+        layer: Whose spectrum is computed only where rank is lost among the lines that are kept.
         rank: Of the same layer.
-        reduced: Its triangle.
-        spectrum: Its singular values, for the log-volume over a lost rank.
-        log_determinant: log|det W| of a square layer by LU, None where there is none.
     """
     if rank.rank == 0:
         note = f"{MINUS_INFINITY}: every weight is exactly zero"
         return Density(None, None, None, None, None, None, 0, 0, "rank 0", note)
+    matrix = layer.matrix
     kept = [np.flatnonzero(of[0]) for of in (rank.kept_rows, rank.kept_columns)]
     whole = len(kept[0]) == matrix.rows and len(kept[1]) == matrix.cols
-    shift = rank.rank * matrix.exponent * math.log(2)
     if rank.rank < min(map(len, kept)):
-        way = f"{rank.rank} largest singular values"
-        value = float(np.log(spectrum().values[: rank.rank]).sum())
-    elif not whole:
-        part = triangle(matrix.restricted(*kept))
-        value, way = part.log_volume + shift, part.way
-    else:
-        value, way = reduced().log_volume + shift, reduced().way
-        exact = log_determinant() if matrix.rows == matrix.cols else None
-        if exact is not None:
-            value, way = exact, "LU"
-    method = f"exact, {way}"
+        value = float(np.log(layer.spectrum.values[: rank.rank]).sum())
+        return exact_density(value, f"{rank.rank} largest singular values", rank)
+    reduced = layer.triangle if whole else triangle(matrix.restricted(*kept))
+    shift = rank.rank * matrix.exponent * math.log(2)
+    return exact_density(reduced.log_volume + shift, reduced.way, rank)
+
+
+def exact_density(value: float, way: str, rank: Rank) -> Density:
+    """A log-volume over the rank that is known exactly, of a dense layer.
+
+    Args:
+        value: Σ log of the ``rank`` largest singular values, as log|det W| for a regular W.
+        way: How it was computed.
+        rank: Of the layer.
+    """
+    over = (value, value, value, 1, 1, f"exact, {way}")
     if rank.is_full:
-        return Density(value, value, value, value, value, value, 1, 1, method, rank.sentence)
-    note = f"{MINUS_INFINITY}: {rank.sentence}"
-    return Density(None, None, None, value, value, value, 1, 1, method, note)
+        return Density(value, value, value, *over, rank.sentence)
+    return Density(None, None, None, *over, f"{MINUS_INFINITY}: {rank.sentence}")

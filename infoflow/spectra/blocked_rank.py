@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infoflow.operators.blocks import BlockedMatrix
+from infoflow.spectra.blocked import Decomposition
 from infoflow.spectra.dependence import PARTICIPATION, Sketch, directions, participants
 from infoflow.spectra.rank import GRAM_RESOLUTION, Found, Rank, assembled, tolerance_of
 from infoflow.spectra.scaling import SCALINGS
@@ -25,31 +25,25 @@ CERTAIN = 2.0
 """How much an estimated least singular value may be too large and still certify full rank."""
 
 
-def blocked_rank(
-    matrix: BlockedMatrix,
-    *,
-    epsilon: float,
-    generator: np.random.Generator,
-    triangle: Callable[[], Triangle],
-) -> Rank:
+def blocked_rank(layer: Decomposition, *, epsilon: float, generator: np.random.Generator) -> Rank:
     """Rank of a dense layer, and the channels that lower it.
 
     The least singular value of the layer certifies full rank where it stays above the tolerance
     whatever the scaling does; otherwise the scaled matrix is decomposed.
 
     Args:
-        matrix: The weight.
+        layer: Whose triangle is computed only where full rank can be certified.
         epsilon: ε of the stored type (``machine_epsilon``).
         generator: Of random directions.
-        triangle: Of the same matrix; asked for only where full rank can be certified.
     """
+    matrix = layer.matrix
     both = _sides(matrix, epsilon)
     kept = (both[0].kept[0], both[1].kept[0])
     scaling = blocked_factors(matrix, *kept)
     lines = (both[0].kept.sum(axis=1), both[1].kept.sum(axis=1))
     found = None
     if int(np.minimum(*lines)[0]) == matrix.short:
-        found = _certificate(matrix, lines, scaling, epsilon, triangle())
+        found = _certificate(matrix, lines, scaling, epsilon, layer.triangle)
     if found is None:
         found = _decomposed(matrix, lines, scaling, epsilon)
     return assembled(

@@ -25,10 +25,10 @@ from infoflow.report import MINUS_INFINITY
 from infoflow.spectra.log_volume import (
     gram,
     log_volumes,
-    over_frequencies,
     route,
     singular_values,
 )
+from infoflow.spectra.over_frequencies import over_frequencies
 from infoflow.spectra.rank import Rank
 from infoflow.spectra.spectrum import SVD_LIMIT
 from infoflow.spectra.torus import Estimate, Sum, torus_mean
@@ -155,7 +155,7 @@ def _at_frequencies(
         scales = np.log(rank.row_factors).sum() + np.log(rank.column_factors).sum()
         return found[:, 0] - scales, found[:, 1] > 0
     lost = over_frequencies(scaled, frequencies, lambda s: _singular(s, rank.tolerance))
-    return over_frequencies(chosen, frequencies, function).reshape(-1), lost
+    return over_frequencies(chosen, frequencies, function).reshape(-1), lost > 0
 
 
 def _scaled_taps(kernel: PolyphaseKernel, rank: Rank) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,21 +9,13 @@ from numpy.typing import NDArray
 
 from infoflow.layers import Array
 from infoflow.operators.arrays import as_numpy, is_torch, log_abs_det, namespace
-from infoflow.operators.frequencies import Frequencies
 from infoflow.operators.polyphase import PolyphaseKernel
-from infoflow.threads import shared_out
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Num
 
 GRAM_LIMIT = 1e6
 """Largest condition number for which the Gram matrix, which squares it, is used."""
-
-SHARED_SIDE = 64
-"""Smaller side from which symbols are shared out among threads: smaller ones take no time."""
-
-CHUNK_BYTES = 1 << 20
-"""Symbols held at a time: what fits a cache is a quarter faster than more."""
 
 
 def route(kernel: PolyphaseKernel, condition: float | None) -> str:
@@ -92,26 +83,6 @@ def gram_singular_values(symbols: Num[Array, "*batch m n"]) -> NDArray[np.float6
     xp = namespace(symbols)
     values = as_numpy(xp.linalg.eigvalsh(gram(symbols)))[..., ::-1]
     return np.asarray(np.sqrt(np.maximum(values, 0.0)))
-
-
-def over_frequencies(
-    kernel: PolyphaseKernel,
-    frequencies: Frequencies,
-    function: Callable[[Array], Array],
-) -> NDArray[np.float64]:
-    """``function`` of the symbols, (F, groups, rows, cols) → (F, groups, …), in bounded memory."""
-    chunks = list(_chunks(kernel, frequencies))
-    if is_torch(kernel.taps) or min(kernel.rows, kernel.cols) < SHARED_SIDE:
-        parts = [as_numpy(function(kernel.symbol(part))) for part in chunks]
-    else:
-        parts = shared_out(lambda part: as_numpy(function(kernel.symbol(part))), chunks)
-    return np.concatenate(parts) if len(parts) > 1 else parts[0]
-
-
-def _chunks(kernel: PolyphaseKernel, frequencies: Frequencies) -> Iterator[Frequencies]:
-    size = max(1, CHUNK_BYTES // (16 * kernel.groups * kernel.rows * kernel.cols))
-    for start in range(0, len(frequencies), size):
-        yield frequencies[start : start + size]
 
 
 def _adjoint(matrices: Array) -> Array:

@@ -13,9 +13,9 @@ from infoflow.operators.polyphase import PolyphaseKernel
 from infoflow.spectra.log_volume import (
     GRAM_LIMIT,
     gram_singular_values,
-    over_frequencies,
     singular_values,
 )
+from infoflow.spectra.over_frequencies import over_frequencies
 
 SVD_LIMIT = 48
 """Smaller side up to which an SVD costs no more than the Gram matrix's eigenvalues."""

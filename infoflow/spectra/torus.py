@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infoflow.layers import Array
-from infoflow.operators.frequencies import shifted_grid
 from infoflow.operators.polyphase import PolyphaseKernel
-from infoflow.spectra.log_volume import over_frequencies
+from infoflow.spectra.over_frequencies import over_frequencies, over_grids
 
 SHIFTS = 8
 PILOTS = 4
@@ -112,9 +111,7 @@ def _shift_means(
     """Grid means for random shifts, (shifts, …)."""
     axes = len(kernel.axes)
     moves = generator.uniform(0.0, 2 * math.pi / n, size=(shifts, axes))
-    frequencies = np.concatenate([shifted_grid(n, move) for move in moves])
-    values = over_frequencies(kernel, frequencies, function)
-    return np.asarray(values.reshape(shifts, -1, *values.shape[1:]).mean(axis=1))
+    return np.asarray(over_grids(kernel, n, moves, function).mean(axis=1))
 
 
 def _spread(means: NDArray[np.float64]) -> float:

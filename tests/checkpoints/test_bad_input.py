@@ -110,7 +110,12 @@ def test_files_of_another_kind(tmp_path: Path, content: bytes, message: str) -> 
         ),
         (["net/archive_format", "net/models/model.json"], "exported program without weights"),
         (["config.json", "model.weights.h5"], "config.json is not a JSON object"),
-        (["deep/er/data.pkl"], "no data.pkl"),
+        (["deep/er/data.pkl"], "'deep/er/data.pkl' does not lie in a folder of the archive's own"),
+        (["data.pkl"], "'data.pkl' does not lie in a folder of the archive's own"),
+        (["../net/data.pkl"], "member '../net/data.pkl' leads out of the archive"),
+        (["/net/data.pkl", "/net/data/0"], "member '/net/data.pkl' leads out of the archive"),
+        ([r"C:\net\data.pkl"], "leads out of the archive"),
+        (["net/data.pkl.txt"], "no data.pkl"),
     ],
 )
 def test_zip_archives_of_another_kind(tmp_path: Path, members: list[str], message: str) -> None:

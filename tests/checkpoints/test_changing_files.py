@@ -218,8 +218,8 @@ def test_every_command_that_reads_weights_asks_at_the_end(tmp_path: Path, comman
 
 
 CUT_WHILE_COMPARED = """
-from infoflow.comparison import compare
-rows = compare.weight_rows
+from infoflow import comparing
+rows = comparing.weight_rows
 
 def cut_and_rows(files):
     yield from rows(files[:1])
@@ -227,7 +227,7 @@ def cut_and_rows(files):
         Layout.view = cut_and_view
     yield from rows(files[1:])
 
-compare.weight_rows = cut_and_rows
+comparing.weight_rows = cut_and_rows
 """
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from infoflow.checkpoints import open_checkpoint
 from infoflow.checkpoints.onnx import sniff
+from infoflow.checkpoints.parts import weight_files
 from infoflow.errors import CheckpointError
 from infoflow.facts import Geometry
 from infoflow.network import open_network
@@ -291,6 +292,14 @@ def external(path: Path, location: str, size: int = 48, **entries: str) -> Path:
     for key, value in {"location": location, **entries}.items():
         proto.external_data.add(key=key, value=value)
     return save(path, [node("MatMul", "w", "x")], {"w": proto})
+
+
+def test_data_in_a_folder_below_is_a_file_of_the_model(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("data/w.bin", "data/other.bin"):
+        (tmp_path / name).write_bytes(bytes(64))
+    path = external(tmp_path / "m.onnx", "data/w.bin", offset="16", length="48")
+    assert weight_files(path) == [tmp_path / "data" / "w.bin", path]
 
 
 def test_data_beside_the_model(tmp_path: Path) -> None:

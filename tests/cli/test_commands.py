@@ -101,7 +101,7 @@ def test_info_tells_every_declared_package_and_no_others(run):
     declared = [line for line in requires("infoflow") if "extra" not in line]
     names = {re.match(r"[\w.-]+", line)[0] for line in declared}
     assert {"numpy", "ml-dtypes", "typer"} <= names <= set(rows)
-    assert {"onnx", "h5py", "gguf", "timm"} <= set(rows)  # what extras bring
+    assert {"onnx", "h5py", "gguf", "timm", "ray"} <= set(rows)  # what extras bring
     assert not {"pytest", "ruff"} & set(rows)
 
 

@@ -419,3 +419,53 @@ def test_an_output_over_the_input_is_refused(ask, tmp_path):
     before = (tmp_path / "n.npy").read_bytes()
     mistake(ask("extract", "n.npy", "--layer", "head", "--out", "n.npy"), "belongs to the input")
     assert (tmp_path / "n.npy").read_bytes() == before
+
+
+def test_an_embedding_is_the_map_from_tokens_to_vectors(ask, tmp_path):
+    table = gaussian(9, 4)
+    save_file({"wte.weight": table}, tmp_path / "n.safetensors")
+    for what in ("W", "layer"):
+        asked = ("extract", "n.safetensors", "--layer", "wte", "--what", what)
+        result = ask(*asked, "--out", "x.npy", "--picture", "x.svg")
+        assert result.returncode == 0, result.stderr
+        np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), table.T)
+        assert "columns are tokens, in no order" in " ".join(result.stdout.split())
+    # W′ is of the first tokens only, whose order says nothing.
+    square = ask(
+        "extract", "n.safetensors", "--layer", "wte", "--what", "W-square", "--out", "y.npy"
+    )
+    mistake(square, "is an embedding and has no W-square")
+
+
+def test_an_update_of_low_rank_is_its_whole_product(ask, tmp_path):
+    down, up = gaussian(2, 5), gaussian(6, 2, seed=1)
+    arrays = {"q.lora_down.weight": down, "q.lora_up.weight": up, "q.alpha": np.float32([8])}
+    save_file(arrays, tmp_path / "n.safetensors")
+    exact = 8 / 2 * up.astype(float) @ down.astype(float)
+    for what in ("W", "layer"):
+        asked = ("extract", "n.safetensors", "--layer", "q", "--what", what, "--out", "x.npy")
+        result = ask(*asked)
+        assert result.returncode == 0, result.stderr
+        np.testing.assert_allclose(np.load(tmp_path / "x.npy"), exact, rtol=1e-12)
+        assert "scaled by its alpha/r" in " ".join(result.stdout.split())
+        volume = np.log(np.linalg.svd(exact, compute_uv=False)[:2]).sum()
+        found = re.search(r"over its rank\s+(\S+) nats, rank 2 of 5", result.stdout)
+        assert found is not None
+        assert float(found[1].replace("−", "-")) == pytest.approx(volume, abs=1e-3)
+
+
+def test_an_update_of_a_convolution_is_a_convolution(ask, tmp_path):
+    down, up = gaussian(2, 3, 3, 3), gaussian(5, 2, 1, 1, seed=1)
+    arrays = {"c.lora_A.weight": down, "c.lora_B.weight": up}
+    save_file(arrays, tmp_path / "n.safetensors")
+    weight = np.einsum("or,rihw->oihw", up[:, :, 0, 0].astype(float), down.astype(float))
+    asked = ("extract", "n.safetensors", "--layer", "c", "--input-size", 4, "--out", "x.npy")
+    assert ask(*asked).returncode == 0
+    exact = layer_operator(weight, PLAIN, (4, 4)).to_dense()
+    np.testing.assert_allclose(np.load(tmp_path / "x.npy"), exact, rtol=1e-12)
+    symbol = ask(*asked, "--what", "symbol", "--grid", 3)
+    assert symbol.returncode == 0
+    kernel = convolution_kernel(weight, stride=(1, 1), dilation=(1, 1))
+    found = np.load(tmp_path / "x.npy")
+    np.testing.assert_allclose(found, frequency_symbol(kernel, (3, 3)), rtol=1e-12)
+    mistake(ask(*asked, "--what", "W"), "has no W")

@@ -12,6 +12,7 @@ from infoflow.cli.analyze import analyze
 from infoflow.cli.outputs import Format, Outputs
 from infoflow.errors import OutputError
 from infoflow.findings import summary
+from infoflow.journal import stamps
 from infoflow.render import RENDERERS, to_plots
 from tests.render.reports import empty_report, example_report
 
@@ -100,6 +101,53 @@ def test_no_output_goes_over_an_input_by_any_name(tmp_path, monkeypatch):
     (tmp_path / "out" / "report.json").symlink_to(model)
     with pytest.raises(OutputError, match="belongs to the input"):
         outputs(out=tmp_path / "out").check([model])
+
+
+def test_no_folder_of_outputs_is_an_input_or_could_cost_one(tmp_path):
+    first, second = tmp_path / "models" / "a", tmp_path / "models" / "b"
+    for folder in (first, second):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_text("")
+    (tmp_path / "link").symlink_to(first)
+
+    def refused(words, *paths, **chosen):
+        with pytest.raises(OutputError, match=words):
+            outputs(**chosen).check(paths)
+
+    for folder in (first, tmp_path / "link"):
+        refused("is an input", first, out=folder)
+        refused("is an input", first, plots=folder)
+    refused("is an input", first, second, out=tmp_path / "models")
+    (first / "plots").mkdir()
+    refused("is an input", first / "plots", out=first)
+    outputs(out=tmp_path / "models").check([first])
+    outputs(out=tmp_path / "models").check([first, second], documents=1)
+    outputs(out=first, plots=first).check([first / "model.safetensors"])
+    picture = tmp_path / "figures" / "spectra.png"
+    picture.parent.mkdir()
+    picture.write_text("")
+    refused("belongs to the input", picture, plots=picture.parent)
+    report = tmp_path / "all" / "model.safetensors" / "report.json"
+    report.parent.mkdir(parents=True)
+    report.write_text("")
+    refused("belongs to the input", first / "model.safetensors", report, out=tmp_path / "all")
+
+
+def test_no_output_goes_over_data_of_a_model_in_a_folder_below(tmp_path):
+    model = tmp_path / "model.onnx"
+    data = tmp_path / "data" / ("long" * 40) / "weights.json"
+    data.parent.mkdir(parents=True)
+    data.write_text("")
+    location = str(data.relative_to(tmp_path)).encode()
+    length = bytes([len(location) % 128 + 128, len(location) // 128])
+    model.write_bytes(b"\x08\x07\x0a\x08location\x12" + length + location + b"\x1a")
+    over(data, model)
+    outputs(json=str(data.parent / "other.json")).check([model])
+    before = stamps(model)
+    data.write_text("changed")
+    assert stamps(model) != before
+    model.write_bytes(b"\x0a\x08location\x12\xff\x7f..")
+    outputs(json=str(data)).check([model])
 
 
 def test_no_output_goes_over_a_part_of_an_input(tmp_path):

@@ -46,7 +46,7 @@ def test_two_copies_at_once_are_one_network(run, healthy_file, tmp_path):
 
 
 def test_add_is_used_said_idempotent_and_taken_back(run, healthy_file, tmp_path):
-    mine = tmp_path / "deep/er/reference.json"
+    mine = tmp_path / "reference.json"
     env = {"INFOFLOW_REFERENCE": str(mine)}
     assert run("reference", "path", **env).stdout.strip() == str(mine)
     done = run("reference", "add", healthy_file, "--name", "my net", **env)
@@ -141,3 +141,52 @@ def test_the_terminal_says_where_layers_lie(run):
         assert done.returncode == 0
         assert "no verdict on quality" in " ".join(done.stdout.split())
         assert all(len(line) <= columns for line in done.stdout.splitlines())
+
+
+def test_files_of_one_name_are_told_apart_and_can_be_removed(run, tmp_path):
+    env = {"INFOFLOW_REFERENCE": str(tmp_path / "reference.json")}
+    for seed, folder in enumerate(("ra", "rb", "rc")):
+        (tmp_path / folder).mkdir()
+        tensors = {"fc.weight": gaussian(24, 32, seed=seed, scale=0.2)}
+        save_file(tensors, tmp_path / folder / "model.safetensors")
+    both = run("reference", "add", "ra/model.safetensors", "rb/model.safetensors", **env)
+    assert both.returncode == 0, both.stderr
+    assert "added ra/model.safetensors" in both.stderr
+    assert "added rb/model.safetensors" in both.stderr
+    assert (
+        "added model.safetensors" in run("reference", "add", "rc/model.safetensors", **env).stderr
+    )
+    taken = run("reference", "add", "ra/model.safetensors", "--name", "model.safetensors", **env)
+    assert (taken.returncode, "another network has that name" in taken.stderr) == (2, True)
+    unknown = run("reference", "remove", "ra/model", **env)
+    assert "nearest: 'ra/model.safetensors'" in unknown.stderr
+    names = ("ra/model.safetensors", "rb/model.safetensors", "model.safetensors")
+    assert run("reference", "remove", *names, **env).returncode == 0
+    assert json.loads((tmp_path / "reference.json").read_text("utf-8"))["networks"] == []
+
+
+def test_networks_of_one_name_in_an_older_table_go_by_their_digests(run, healthy_file, tmp_path):
+    mine = tmp_path / "reference.json"
+    env = {"INFOFLOW_REFERENCE": str(mine)}
+    assert run("reference", "add", healthy_file, **env).returncode == 0
+    table = json.loads(mine.read_text("utf-8"))
+    table["networks"].append({**table["networks"][0], "digest": "ab" * 32})
+    mine.write_text(json.dumps(table), "utf-8")
+    done = run("reference", "remove", healthy_file.name, **env)
+    assert done.returncode == 2
+    assert "2 networks called" in done.stderr
+    assert "abababababab" in done.stderr
+    assert run("reference", "remove", "abababababab", **env).returncode == 0
+    assert run("reference", "remove", healthy_file.name, **env).returncode == 0
+
+
+def test_only_the_default_place_is_made(run, healthy_file, tmp_path):
+    nowhere = tmp_path / "deep/er/reference.json"
+    done = run("reference", "add", healthy_file, INFOFLOW_REFERENCE=str(nowhere))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "its folder does not exist" in done.stderr
+    assert not nowhere.parent.parent.exists()
+    env = {"XDG_DATA_HOME": str(tmp_path / "data"), "INFOFLOW_REFERENCE": ""}
+    assert run("reference", "add", healthy_file, **env).returncode == 0
+    assert (tmp_path / "data/infoflow/reference.json").is_file()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from infoflow.comparison.compare import compare
+from infoflow.comparing import compare
 from infoflow.comparison.comparison import Comparison
 from tests.cases import gaussian
 

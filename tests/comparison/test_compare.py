@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from infoflow import analyze, compare
+from infoflow import analyze, compare, measuring
 from infoflow.comparison.comparison import Fate, Outcome
 from infoflow.comparison.verdict import differs, verdict
 from infoflow.errors import (
@@ -179,6 +179,46 @@ def reports(tmp_path):
         files.append(path.with_suffix(".json"))
         files[-1].write_text(to_json(report), encoding="utf-8")
     return paths, files
+
+
+def test_every_file_is_opened_once(tmp_path, monkeypatch):
+    opened = []
+    real = measuring.open_network
+    monkeypatch.setattr(
+        measuring, "open_network", lambda path, **how: (opened.append(path), real(path, **how))[1]
+    )
+    paths = saved(tmp_path, before=network(), after=network(seed=9))
+    assert len(compare(*paths, measures="paper").layers) == 4
+    assert opened == [str(path) for path in paths]
+
+
+class Counting:
+    """Says in a file that its code has run, each time it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return exec, (f"with open({str(self.path)!r}, 'a') as file: file.write('x')",)
+
+
+def test_trusted_code_runs_once_a_file(tmp_path):
+    torch = pytest.importorskip("torch")
+    files = [tmp_path / "before.pt", tmp_path / "after.pt"]
+    for path in files:
+        module = torch.nn.Linear(5, 4)
+        torch.save({"model": module, "more": Counting(path.with_suffix(".ran"))}, path)
+    compare(*files, measures="paper", trust_pickle=True)
+    assert [path.with_suffix(".ran").read_text() for path in files] == ["x", "x"]
+
+
+def test_settings_are_said_as_in_a_report(tmp_path):
+    paths = saved(tmp_path, before=network(), after=network(seed=9))
+    asked = {"measures": "rank,zeros", "layers": "head", "fast": True, "seed": 3}
+    of_report = analyze(paths[0], **asked).settings
+    of_comparison = compare(*paths, **asked).settings
+    shared = ("measures", "layers", "weights", "fast", "seed")
+    assert {key: of_comparison[key] for key in shared} == {key: of_report[key] for key in shared}
 
 
 def test_reports_alone_compare_measures(reports):

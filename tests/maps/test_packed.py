@@ -118,8 +118,18 @@ def test_experts_are_one_map_each_in_the_orientation_that_the_pair_tells():
     up, down = gaussian(3, 4, 10), gaussian(3, 5, 4)
     arrays = {"e.experts.gate_up_proj": up, "e.experts.down_proj": down}
     found = layers(arrays)
-    assert len(found) == 6
-    np.testing.assert_array_equal(found["e.experts.gate_up_proj.2"].weight, up[2].T)
+    assert len(found) == 9
+    half = up.shape[2] // 2
+    gate = found["e.experts.gate_up_proj.2.gate"]
+    np.testing.assert_array_equal(gate.weight, up[2, :, :half].T)
+    np.testing.assert_array_equal(found["e.experts.gate_up_proj.2.up"].weight, up[2, :, half:].T)
+    biased = layers(arrays | {"e.experts.gate_up_proj_bias": gaussian(up.shape[0], up.shape[2])})
+    gate = biased["e.experts.gate_up_proj.2.gate"]
+    np.testing.assert_array_equal(gate.weight, up[2, :, ::2].T)
+    np.testing.assert_array_equal(biased["e.experts.gate_up_proj.2.up"].weight, up[2, :, 1::2].T)
+    assert "gpt-oss" in gate.note
+    (alone, *_) = layers({"e.experts.gate_up_proj": up}).values()
+    np.testing.assert_array_equal(alone.weight, up[0])
     np.testing.assert_array_equal(found["e.experts.down_proj.1"].weight, down[1].T)
     straight = {name: array.transpose(0, 2, 1) for name, array in arrays.items()}
     np.testing.assert_array_equal(layers(straight)["e.experts.down_proj.1"].weight, down[1].T)

@@ -9,6 +9,7 @@ from infoflow.layers import Layer, Normalisation
 from infoflow.measures import measures
 from infoflow.measures.weights import subject as subject_module
 from infoflow.measures.weights.subject import Subject
+from infoflow.spectra import blocked
 from tests.measures.weight_layers import convolution, dense
 
 
@@ -67,10 +68,8 @@ def test_a_large_dense_layer_has_one_triangle_and_no_float64_copy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = []
-    original = subject_module.triangle
-    monkeypatch.setattr(
-        subject_module, "triangle", lambda m: (calls.append(m.short), original(m))[1]
-    )
+    original = blocked.triangle
+    monkeypatch.setattr(blocked, "triangle", lambda m: (calls.append(m.short), original(m))[1])
     weight = np.random.default_rng(2).standard_normal((130, 300)).astype(np.float32)
     subject = dense(weight, "float32")
     assert subject.matrix is not None

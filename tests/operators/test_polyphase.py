@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from infoflow.operators.frequencies import symmetric_grid
+from infoflow.operators.frequencies import shifted_grid, symmetric_grid
 from infoflow.operators.polyphase import PolyphaseKernel, convolution_kernel, dense_kernel
 from tests.naive import CONVOLUTIONS, Convolution, circulant
 
@@ -37,6 +39,55 @@ def test_symbols_hold_the_circulants_singular_values(layer: Convolution) -> None
     np.testing.assert_allclose(pooled, dense[: pooled.size], atol=1e-12)
     # What is left are directions that no filter reads, exactly none of the layer's own.
     assert np.all(dense[pooled.size :] < 1e-12)
+
+
+def direct_sum(kernel: PolyphaseKernel, frequencies: np.ndarray) -> np.ndarray:
+    """K̂(ω) = Σ_q W_q exp(i ω·q), tap by tap."""
+    total = np.zeros((len(frequencies), *kernel.taps.shape[1:]), dtype=np.complex128)
+    for tap, offset in zip(kernel.taps, kernel.offsets, strict=True):
+        angles = frequencies @ np.array([offset[axis] for axis in kernel.axes])
+        total += np.exp(1j * angles)[:, None, None, None] * tap
+    return total
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize(
+    "layer", [one for one in CONVOLUTIONS if kernel_of(one).axes], ids=lambda layer: layer.name
+)
+def test_the_symbols_of_a_grid_by_a_fourier_transform(layer: Convolution, n: int) -> None:
+    kernel = kernel_of(layer)
+    shift = np.random.default_rng(n).uniform(0, 2 * math.pi / n, len(kernel.axes))
+    frequencies = shifted_grid(n, shift)
+    found = kernel.grid_symbol(n, shift)
+    np.testing.assert_allclose(found, direct_sum(kernel, frequencies), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found, kernel.symbol(frequencies), rtol=0, atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 7), st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=3
+    ),
+    st.integers(1, 3),
+    st.booleans(),
+    st.integers(1, 6),
+    st.integers(0, 99),
+)
+def test_a_fourier_transform_for_any_stride_dilation_and_groups(
+    along: list[tuple[int, int, int]], groups: int, transposed: bool, n: int, seed: int
+) -> None:
+    size, stride, dilation = zip(*along, strict=True)
+    generator = np.random.default_rng(seed)
+    weight = generator.standard_normal((2 * groups, 2, *size))
+    kernel = convolution_kernel(
+        weight, stride=stride, dilation=dilation, groups=groups, transposed=transposed
+    )
+    if not kernel.axes:
+        return
+    shift = generator.uniform(0, 2 * math.pi / n, len(kernel.axes))
+    expected = direct_sum(kernel, shifted_grid(n, shift))
+    scale = np.abs(kernel.taps).sum(axis=0).max()
+    np.testing.assert_allclose(kernel.grid_symbol(n, shift), expected, atol=1e-12 * scale, rtol=0)
 
 
 def test_empty_phases_are_dropped() -> None:

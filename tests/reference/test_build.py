@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import infoflow.reference
+from infoflow.build_reference import built
 from infoflow.errors import ReferenceTableError
-from infoflow.reference.build import built
 from infoflow.reference.places import shipped
-from infoflow.reference.sources import Source, digest_of, found, read_list
+from infoflow.reference.sources import ListedNetwork, digest_of, found, read_list
 from tests.cases import SAMPLES, SHARED
 
 LIST = Path(infoflow.reference.__file__).parent / "healthy.toml"
@@ -51,14 +51,14 @@ def test_the_shipped_table_is_built_again_from_the_shared_weights():
 
 def test_a_network_is_taken_out_of_its_wheel(tmp_path):
     sample = SAMPLES / "lenet5-mnist.pt"
-    source = Source("x", "pkg/data/net.pt", digest_of(sample), {}, (), "My-Pkg", "1.0")
+    source = ListedNetwork("x", "pkg/data/net.pt", digest_of(sample), {}, (), "My-Pkg", "1.0")
     with pytest.raises(ReferenceTableError, match=r"pip download --no-deps My-Pkg==1.0"):
         next(built([source], [tmp_path]))
     with zipfile.ZipFile(tmp_path / "my_pkg-1.0-py3-none-any.whl", "w") as wheel:
         wheel.write(sample, "pkg/data/net.pt")
     (network,) = built([source], [tmp_path])
     assert network.layers == shipped().networks[3].layers
-    other = Source("x", "pkg/other.pt", source.sha256, {}, (), "My-Pkg", "1.0")
+    other = ListedNetwork("x", "pkg/other.pt", source.sha256, {}, (), "My-Pkg", "1.0")
     with pytest.raises(ReferenceTableError, match=r"holds no pkg/other\.pt"):
         next(built([other], [tmp_path]))
 
@@ -67,7 +67,7 @@ def test_another_file_of_the_name_is_refused(tmp_path):
     (tmp_path / "net.pt").write_bytes(b"something else")
     with (
         pytest.raises(ReferenceTableError, match="another SHA-256"),
-        found(Source("x", "net.pt", "0" * 64, {}), [tmp_path]),
+        found(ListedNetwork("x", "net.pt", "0" * 64, {}), [tmp_path]),
     ):
         pass
 
@@ -92,7 +92,7 @@ def test_the_command_writes_a_table_or_nothing(tmp_path):
     def run(root):
         return subprocess.run(
             [
-                *(sys.executable, "-m", "infoflow.reference.build"),
+                *(sys.executable, "-m", "infoflow.build_reference"),
                 *(listed, "--root", root, "--out", out),
             ],
             capture_output=True,

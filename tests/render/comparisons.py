@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from infoflow.comparison.compare import compare
+from infoflow.comparing import compare
 from infoflow.comparison.comparison import Change, Comparison, Outcome, Unpaired
 from tests.render.reports import HOSTILE_NAMES, example_report
 

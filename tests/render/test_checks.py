@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from infoflow.checking import Outcome, Row, Verdict
+from infoflow.checking import CheckResult, Row, Verdict
 from infoflow.render.checks import RENDERERS
 from infoflow.render.checks.to_annotations import data, property_value, to_annotations
 from infoflow.render.checks.to_json import to_json
@@ -58,7 +58,7 @@ SUPPRESSED = Row(
 WARNING = replace(SUPPRESSED, verdict=Verdict.WARNING, reason="", layers=("conv3",))
 NOTE = replace(WARNING, verdict=Verdict.NOTE, subject="coverage", layers=())
 OWN = Row(Verdict.WARNING, "", "suppression", "non-finite", (), "not needed", "", "Not needed.")
-OUTCOME = Outcome(
+OUTCOME = CheckResult(
     ("model.pt",),
     (FAILED, PASSED, SUPPRESSED, WARNING, NOTE, OWN),
     "infoflow.toml",
@@ -77,7 +77,7 @@ def named(text):
         replace(row, source=text, layers=(text,), sentence=f"{text} is so.", reason=text)
         for row in (FAILED, PASSED, SUPPRESSED, WARNING, NOTE)
     ]
-    return Outcome((text,), tuple(rows), text, text, (text,))
+    return CheckResult((text,), tuple(rows), text, text, (text,))
 
 
 def terminal(outcome, width=80, verbose=False):
@@ -114,7 +114,7 @@ def test_json_holds_every_field():
     assert found["counts"] == {"failed": 1, "warning": 2, "note": 1, "suppressed": 1, "passed": 1}
     assert found["rows"][0]["value"] == 1.5
     assert found["rows"][2]["layers"] == ["conv1", "conv2"]
-    assert json.loads(to_json(Outcome((), ())))["rows"] == []
+    assert json.loads(to_json(CheckResult((), ())))["rows"] == []
 
 
 def test_junit_has_the_usual_shape():
@@ -153,7 +153,7 @@ def test_annotations_are_one_command_a_line():
         "::warning",
     ]
     assert lines[-1].startswith("::warning file=infoflow.toml,title=")
-    assert to_annotations(Outcome((), (PASSED,))) == ""
+    assert to_annotations(CheckResult((), (PASSED,))) == ""
 
 
 def unescaped(text, more=False):
@@ -226,27 +226,27 @@ def test_markdown_has_its_parts():
     for part in ("### Failed", "### Warnings", "### Suppressed", "### Notes", "<details>"):
         assert part in shown
     assert "| fc1 | stable-rank | 1.5 | at least 2 |" in shown
-    assert to_markdown(Outcome(("a",), (PASSED,))).startswith("## ✅ infoflow check: passed")
+    assert to_markdown(CheckResult(("a",), (PASSED,))).startswith("## ✅ infoflow check: passed")
 
 
 def test_markdown_says_why_there_is_no_figure():
     absent = replace(FAILED, found="no figure", value=None, sentence="fc1 has none: NaN.")
     fell = replace(FAILED, found="3 → −∞", value=None)
-    shown = to_markdown(Outcome(("model.pt",), (absent, fell)))
+    shown = to_markdown(CheckResult(("model.pt",), (absent, fell)))
     assert "| fc1 | stable-rank | fc1 has none: NaN. | at least 2 |" in shown
     assert "| fc1 | stable-rank | 3 → −∞ | at least 2 |" in shown
 
 
 def test_long_lists_are_cut_and_say_so():
     rows = tuple(replace(FAILED, layers=(f"layer{n}",)) for n in range(LISTED + 7))
-    shown = to_markdown(Outcome(("model.pt",), rows))
+    shown = to_markdown(CheckResult(("model.pt",), rows))
     assert f"layer{LISTED - 1}" in shown
     assert f"layer{LISTED} " not in shown
     assert "and 7 more" in shown
 
 
 def test_several_checkpoints_are_told_apart():
-    both = Outcome(
+    both = CheckResult(
         ("a.pt", "b.pt"), (replace(FAILED, source="a.pt"), replace(SUPPRESSED, source="b.pt"))
     )
     assert "| a.pt | fc1 |" in to_markdown(both)

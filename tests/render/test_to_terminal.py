@@ -37,6 +37,12 @@ def test_every_layer_and_finding_at_every_width(width):
             assert shortened(layer.name, 16) in text or layer.name in text
 
 
+def test_no_heading_is_cut_off_above_short_names():
+    report = example_report(layers=3, names=("a", "b", "c"))
+    for width in range(36, 100, 3):
+        assert "…" not in rendered(report, width, verbose=True)
+
+
 def test_no_number_is_cut_off():
     assert not re.search(r"\d…", rendered(example_report(layers=20), 80))
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
 
+from infoflow.layers import Layer
+from infoflow.measures.weights.subject import Subject
 from infoflow.operators.blocks import BlockedMatrix
 from infoflow.operators.polyphase import dense_kernel
 from infoflow.spectra import (
+    Decomposition,
     Density,
     Rank,
     Spectrum,
-    Triangle,
     blocked_log_volume,
     blocked_rank,
-    blocked_spectrum,
     generic_rank,
     log_volume_density,
     singular_spectrum,
@@ -38,24 +38,9 @@ def blocks(weight: np.ndarray) -> BlockedMatrix:
 
 
 def in_blocks(weight: np.ndarray, dtype: str = "float32") -> Figures:
-    matrix = blocks(weight)
-
-    @cache
-    def reduced() -> Triangle:
-        return triangle(matrix)
-
-    @cache
-    def spectrum() -> Spectrum:
-        return blocked_spectrum(matrix, reduced())
-
-    rank = blocked_rank(
-        matrix,
-        epsilon=machine_epsilon(dtype),
-        generator=np.random.default_rng(1),
-        triangle=reduced,
-    )
-    density = blocked_log_volume(matrix, rank, reduced=reduced, spectrum=spectrum)
-    return rank, density, spectrum()
+    layer = Decomposition(blocks(weight))
+    rank = blocked_rank(layer, epsilon=machine_epsilon(dtype), generator=np.random.default_rng(1))
+    return rank, blocked_log_volume(layer, rank), layer.spectrum
 
 
 def whole(weight: np.ndarray, dtype: str = "float32") -> Figures:
@@ -190,13 +175,19 @@ def test_the_triangle_does_not_depend_on_the_panels(shape: tuple[int, int], pane
 
 
 def test_a_square_layer_takes_the_determinant_at_hand() -> None:
-    matrix = blocks(gaussian(70, 70))
-    rank = in_blocks(matrix.weight)[0]
-    density = blocked_log_volume(
-        matrix,
-        rank,
-        reduced=lambda: triangle(matrix),
-        spectrum=lambda: pytest.fail("no need of it"),
-        log_determinant=lambda: 1.5,
-    )
-    assert (density.value, density.method) == (1.5, "exact, LU")
+    weight = gaussian(140, 140)
+    subject = Subject(Layer("fc", "dense", weight, "float32"))
+    assert subject.density.method == "exact, LU"
+    assert subject.density.value == subject.square_determinant.value
+    assert subject.density.value == pytest.approx(in_blocks(weight)[1].value, rel=1e-12)
+    assert in_blocks(weight)[1].method == "exact, Gram"
+    assert "spectrum" not in vars(subject.decomposition)
+
+
+def test_a_square_layer_that_loses_rank_takes_its_singular_values() -> None:
+    weight = gaussian(140, 140)
+    weight[5] = weight[1] + weight[2]
+    density = Subject(Layer("fc", "dense", weight, "float32")).density
+    assert (density.value, density.method) == (None, "exact, 139 largest singular values")
+    values = np.linalg.svd(weight.astype(np.float64), compute_uv=False)[:139]
+    assert density.over_rank == pytest.approx(np.log(values).sum(), rel=1e-9)

@@ -331,7 +331,7 @@ def test_same_seed_same_number() -> None:
 def test_chunks_do_not_change_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = plain(np.random.default_rng(13).standard_normal((3, 3, 3, 3)))
     whole = density_of(kernel)
-    monkeypatch.setattr("infoflow.spectra.log_volume.CHUNK_BYTES", 1000)
+    monkeypatch.setattr("infoflow.spectra.over_frequencies.CHUNK_BYTES", 1000)
     assert density_of(kernel).value == pytest.approx(whole.value, abs=1e-12)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +14,12 @@ from infoflow.operators.arrays import namespace
 from infoflow.operators.blocks import BlockedMatrix
 from infoflow.report import Measurement
 from infoflow.spectra import (
+    Decomposition,
     Density,
-    Triangle,
     blocked_log_volume,
     blocked_rank,
-    blocked_spectrum,
     generic_rank,
     log_volume_density,
-    triangle,
 )
 from infoflow.spectra.rank import machine_epsilon
 
@@ -84,21 +81,13 @@ def _folded_blocks(
     """The same of a large dense layer."""
     if matrix.rows <= matrix.cols and moderate and subject.density.value is not None:
         return _moved(subject.density, float(np.sum(np.log(np.abs(scale)))))
-    scaled = matrix.scaled(scale, None)
-
-    @cache
-    def reduced() -> Triangle:
-        return triangle(scaled)
-
+    scaled = Decomposition(matrix.scaled(scale, None))
     rank = blocked_rank(
         scaled,
         epsilon=machine_epsilon(subject.layer.dtype),
         generator=subject.generator("folded rank"),
-        triangle=reduced,
     )
-    return blocked_log_volume(
-        scaled, rank, reduced=reduced, spectrum=lambda: blocked_spectrum(scaled, reduced())
-    )
+    return blocked_log_volume(scaled, rank)
 
 
 def folded_rows(subject: Subject) -> Iterator[Measurement]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ from infoflow.spectra import circular_log_volume, slice_densities
 
 DENSE = frozenset({"dense"})
 CONVOLUTIONS = LINEAR - DENSE
+MOST_POSITIONS = 1 << 20
+"""Of a circular operator whose every frequency is looked at: an image of 1024 × 1024."""
 SLICE_TOLERANCE, FAST_SLICE_TOLERANCE = 1e-2, 1e-1
 
 
@@ -138,6 +141,13 @@ def circular_rows(subject: Subject) -> Iterator[Measurement]:
     method = f"circular, {' × '.join(map(str, positions))} positions, distinct frequencies"
     if not subject.rank.is_full:
         note = f"{MINUS_INFINITY}: {subject.rank.sentence}"
+        yield Measurement(layer.name, name, "value", None, "nats", method=method, note=note)
+        return
+    if math.prod(positions) > MOST_POSITIONS:
+        note = (
+            f"not computed: more than {MOST_POSITIONS:,} positions; log-volume.density times their "
+            "number comes close"
+        )
         yield Measurement(layer.name, name, "value", None, "nats", method=method, note=note)
         return
     found = circular_log_volume(subject.kernel, subject.rank, geometry.input_size)

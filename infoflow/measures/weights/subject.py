@@ -15,17 +15,16 @@ from infoflow.operators.arrays import as_float64
 from infoflow.operators.blocks import BlockedMatrix
 from infoflow.operators.polyphase import PolyphaseKernel, convolution_kernel, dense_kernel
 from infoflow.spectra import (
+    Decomposition,
     Density,
     Rank,
     Spectrum,
-    Triangle,
     blocked_log_volume,
     blocked_rank,
-    blocked_spectrum,
+    exact_density,
     generic_rank,
     log_volume_density,
     singular_spectrum,
-    triangle,
 )
 from infoflow.spectra.rank import machine_epsilon
 
@@ -90,10 +89,9 @@ class Subject:
         return BlockedMatrix(weight) if large else None
 
     @cached_property
-    def triangle(self) -> Triangle:
-        """Of a layer that is read in blocks; its spectrum uses up all but the figures."""
-        assert self.matrix is not None
-        return triangle(self.matrix)
+    def decomposition(self) -> Decomposition | None:
+        """Of a layer that is read in blocks."""
+        return Decomposition(self.matrix) if self.matrix is not None else None
 
     @cached_property
     def square_determinant(self) -> LogDeterminant:
@@ -121,12 +119,11 @@ class Subject:
     @cached_property
     def rank(self) -> Rank:
         """Rank, and the channels that lower it."""
-        if self.matrix is not None:
+        if self.decomposition is not None:
             return blocked_rank(
-                self.matrix,
+                self.decomposition,
                 epsilon=machine_epsilon(self.layer.dtype),
                 generator=self.generator("rank"),
-                triangle=lambda: self.triangle,
             )
         large = not self.kernel.axes and self.kernel.rank_channels > SHARED_SPECTRUM
         return generic_rank(
@@ -140,21 +137,20 @@ class Subject:
     @cached_property
     def density(self) -> Density:
         """Log-volume a position; for a dense layer its log-volume."""
-        if self.matrix is not None:
-            return blocked_log_volume(
-                self.matrix,
-                self.rank,
-                reduced=lambda: self.triangle,
-                spectrum=lambda: self.spectrum,
-                log_determinant=lambda: self.square_determinant.value,
-            )
+        if self.decomposition is not None:
+            rows, columns = self.layer.weight.shape
+            if rows == columns and self.rank.is_full:
+                value = self.square_determinant.value
+                if value is not None:
+                    return exact_density(value, "LU", self.rank)
+            return blocked_log_volume(self.decomposition, self.rank)
         return log_volume_density(self.kernel, self.rank, self.generator("density"), fast=self.fast)
 
     @cached_property
     def spectrum(self) -> Spectrum:
         """Singular values."""
-        if self.matrix is not None:
-            return blocked_spectrum(self.matrix, self.triangle)
+        if self.decomposition is not None:
+            return self.decomposition.spectrum
         geometry = self.layer.geometry
         size = geometry.input_size if geometry is not None else None
         return singular_spectrum(self.kernel, input_size=size, fast=self.fast)

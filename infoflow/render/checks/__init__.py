@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from infoflow.checking.outcome import Outcome
+from infoflow.checking.outcome import CheckResult
 from infoflow.render.checks.to_annotations import to_annotations
 from infoflow.render.checks.to_json import to_json
 from infoflow.render.checks.to_junit import to_junit
 from infoflow.render.checks.to_markdown import to_markdown
 
-RENDERERS: Mapping[str, Callable[[Outcome], str]] = {
+RENDERERS: Mapping[str, Callable[[CheckResult], str]] = {
     "json": to_json,
     "markdown": to_markdown,
     "junit": to_junit,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infoflow.checking.outcome import Outcome, Row, Verdict
+from infoflow.checking.outcome import CheckResult, Row, Verdict
 from infoflow.render.checks.words import title, told
 from infoflow.render.text import printable, shortened
 
@@ -10,7 +10,7 @@ COMMANDS = {Verdict.FAILED: "error", Verdict.WARNING: "warning", Verdict.SUPPRES
 _TITLE_WIDTH = 120
 
 
-def to_annotations(outcome: Outcome) -> str:
+def to_annotations(outcome: CheckResult) -> str:
     """One command a line: an error for what failed, a warning, a notice for what is suppressed.
 
     GitHub shows the first ten of each kind a step; all of them stand in its log.

@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from infoflow.checking.outcome import Outcome, Verdict
+from infoflow.checking.outcome import CheckResult, Verdict
 from infoflow.render.text import printable
 
 VERSION = 1
 
 
-def to_json(outcome: Outcome) -> str:
+def to_json(outcome: CheckResult) -> str:
     """The outcome as JSON text (UTF-8, no NaN), one row a line.
 
     ``passed`` says it all; ``counts`` has every verdict; −∞ is a null ``value`` whose ``found``

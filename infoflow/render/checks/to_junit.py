@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as Tree
 
-from infoflow.checking.outcome import Outcome, Row, Verdict
+from infoflow.checking.outcome import CheckResult, Row, Verdict
 from infoflow.render.checks.words import title, told
 from infoflow.render.text import printable
 
@@ -15,7 +15,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _CASES = (Verdict.FAILED, Verdict.SUPPRESSED, Verdict.PASSED)
 
 
-def to_junit(outcome: Outcome) -> str:
+def to_junit(outcome: CheckResult) -> str:
     """One suite a checkpoint, one case a check; suppressed findings are skipped cases.
 
     Warnings and notes are no cases: they stand in ``system-out``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from infoflow.checking.outcome import NO_FIGURE, Outcome, Row, Verdict
+from infoflow.checking.outcome import NO_FIGURE, CheckResult, Row, Verdict
 from infoflow.render.checks.words import layers, told
 from infoflow.render.text import printable, shortened
 from infoflow.render.to_markdown import escaped, table_line
@@ -17,12 +17,12 @@ _WIDE = 300
 _LONG = 2000
 
 
-def to_markdown(outcome: Outcome) -> str:
+def to_markdown(outcome: CheckResult) -> str:
     """GitHub-flavoured Markdown: what failed first, then the rest, what held folded away."""
     return "\n".join([*_head(outcome), *_body(outcome)]).rstrip("\n") + "\n"
 
 
-def _head(outcome: Outcome) -> Iterator[str]:
+def _head(outcome: CheckResult) -> Iterator[str]:
     yield f"## {'✅' if outcome.passed else '❌'} infoflow check: {_cell(outcome.summary)}"
     yield ""
     facts = [("checkpoint", source) for source in dict.fromkeys(outcome.sources)]
@@ -33,7 +33,7 @@ def _head(outcome: Outcome) -> Iterator[str]:
     yield ""
 
 
-def _body(outcome: Outcome) -> Iterator[str]:
+def _body(outcome: CheckResult) -> Iterator[str]:
     several = len(set(outcome.sources)) > 1
     failed, passed = outcome.of(Verdict.FAILED), outcome.of(Verdict.PASSED)
     measured = [row for row in failed if row.kind == "threshold"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from infoflow.checking.outcome import Outcome, Row, Verdict
+from infoflow.checking.outcome import CheckResult, Row, Verdict
 from infoflow.render.checks.words import told
 from infoflow.render.text import printable
 
@@ -24,7 +24,7 @@ _MARKS = {
 }
 
 
-def to_terminal(outcome: Outcome, console: Console, *, verbose: bool = False) -> None:
+def to_terminal(outcome: CheckResult, console: Console, *, verbose: bool = False) -> None:
     """Print an outcome.
 
     Args:
@@ -36,7 +36,7 @@ def to_terminal(outcome: Outcome, console: Console, *, verbose: bool = False) ->
         console.print(part)
 
 
-def _parts(outcome: Outcome, width: int, verbose: bool) -> Iterator[Text]:
+def _parts(outcome: CheckResult, width: int, verbose: bool) -> Iterator[Text]:
     several = len(set(outcome.sources)) > 1
     for verdict in _MARKS:
         for row in outcome.of(verdict):

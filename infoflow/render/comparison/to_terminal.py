@@ -181,7 +181,7 @@ Filled = list[tuple[_Column, list[str]]]
 
 def _fitting(filled: Filled, names: Sequence[str], width: int) -> tuple[Filled, int]:
     """The columns that fit beside a readable name, and the width that is left for names."""
-    longest = max(map(cell_len, names), default=5)
+    longest = max(map(cell_len, ["layer", *names]))
     kept = list(filled)
     while True:
         used = sum(

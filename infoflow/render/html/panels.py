@@ -66,8 +66,12 @@ def corner_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
     twin_drawn = [twin for twin in twins if twin]
     if twin_drawn:
         legend["twin"] = "random twin: middle half, mean"
+    dense = any(facts.row("entropy-change.logdet") for facts in layers)
+    slices = any(facts.row("entropy-change.c11", "mean") for facts in layers)
+    words = "log|c₁₁| or " if dense and slices else ""
+    words += "log|det| a unit, nats" if dense else "log|c₁₁| a slice, nats"
     return Panel(
-        "log|c₁₁| a slice, nats", top, bottom, y, tuple(y.ticks(6)), tick_text,
+        words, top, bottom, y, tuple(y.ticks(6)), tick_text,
         join([*twin_drawn, *boxes, *marks]), tuple(legend.items()),
     )  # fmt: skip
 

@@ -58,9 +58,8 @@ def draw(comparison: Comparison) -> list[Figure]:
             axes.set_visible(False)
             continue
         _draw(figure, axes, drawn[place])
-        below = place + across >= len(drawn)
-        _name_files(axes, comparison, WIDE / across - 26, named=below)
-        axes.tick_params(labelbottom=below)
+        _name_files(axes, comparison, WIDE / across - 26)
+        axes.tick_params(labelbottom=True)
         axes.tick_params(axis="y", length=0)
     for row in grid:
         name_rows(row[0], views, height)
@@ -91,7 +90,7 @@ def _draw(figure: Figure, axes: Axes, one: FlowMap) -> None:
     bar.outline.set_linewidth(0.4)
 
 
-def _name_files(axes: Axes, comparison: Comparison, width: float, *, named: bool) -> None:
+def _name_files(axes: Axes, comparison: Comparison, width: float) -> None:
     """The steps along the x axis, thinned until they do not touch; the last is always there."""
     words = [f"{one.step:,}" for one in comparison.snapshots]
     count = len(words)
@@ -100,8 +99,7 @@ def _name_files(axes: Axes, comparison: Comparison, width: float, *, named: bool
     step = max(int(-(-widest // room)), 1)
     places = list(range(count - 1, -1, -step))[::-1]
     axes.set_xticks(places, [words[place] for place in places])
-    if named:
-        axes.set_xlabel(steps_word(comparison))
+    axes.set_xlabel(steps_word(comparison))
 
 
 def _caption(comparison: Comparison, views: Sequence[LayerView], drawn: Sequence[FlowMap]) -> str:

@@ -6,27 +6,25 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from infoflow.analysis import analyze
+from infoflow.analysis import report_of
 from infoflow.comparison.changes import measure_changes
-from infoflow.comparison.comparison import (
-    Change,
-    ComparedLayer,
-    Comparison,
-    Snapshot,
-)
+from infoflow.comparison.comparison import Change, ComparedLayer, Comparison, Snapshot
 from infoflow.comparison.findings import finding_changes
 from infoflow.comparison.ordering import Score, scores
 from infoflow.comparison.pairing import Paired, pair
 from infoflow.comparison.sequence import Ordered, in_sequence
-from infoflow.comparison.sources import Given, Source, sources
 from infoflow.comparison.subspaces import MOST
 from infoflow.comparison.weights import weight_rows
 from infoflow.cost import EIGEN, GRAM, Cost
 from infoflow.errors import ComparisonError
+from infoflow.inputs import Given, Input, inputs
 from infoflow.layers import PlannedLayer
+from infoflow.measuring import Measurer
+from infoflow.reference.places import Reference
+from infoflow.reference.places import choose as choose_reference
 from infoflow.report import LayerSummary, Report
-from infoflow.selection import select
-from infoflow.sharing import Step
+from infoflow.request import request_of
+from infoflow.sharing import Step, measure_all
 
 Progress = Callable[[str, Step], None]
 """Called before each layer with the name of the file, or with ``weights``."""
@@ -64,8 +62,7 @@ def compare(
         arch: Architecture of files that are not recognised.
         input_size: Spatial size of the network's input.
         weights: ``auto``, ``ema`` or ``raw``, where a file holds both.
-        trust_pickle: Let pickled files run their code: each twice, to plan and to measure. Only
-            for files that you trust.
+        trust_pickle: Let pickled files run their code. Only for files that you trust.
         fast: Coarser tolerances of the measures.
         seed: Of the random frequencies and draws, the same for every file.
         complete: Whether to compute the files' SHA-256, for a comparison that is written.
@@ -78,37 +75,32 @@ def compare(
         ComparisonError: There are fewer than two files, or no layer is common to all.
         InfoflowError: A file or the request cannot be served; one sentence says why.
     """
-    patterns = [layers] if isinstance(layers, str) else list(layers)
-    size = (input_size, input_size) if isinstance(input_size, int) else input_size
-    found = list(
-        sources(
-            given, measures=measures, layers=patterns, arch=arch, input_size=size,
-            weights=weights, trust_pickle=trust_pickle,
-        )
+    request = request_of(
+        "",  # each network has a source of its own
+        measures="default" if measures is None else measures, layers=layers, arch=arch,
+        input_size=input_size, weights=weights, trust_pickle=trust_pickle, fast=fast, seed=seed,
+        complete=False,
     )  # fmt: skip
+    kept = None if measures is None else request.measures
+    found = list(inputs(given, request, measures=kept))
     if len(found) < 2:
         raise ComparisonError(
             "There is one file to look at; name two or more to compare (infoflow diff A B)."
         )
-    ordered = in_sequence([source.name for source in found])
+    ordered = in_sequence([one.name for one in found])
     files = [found[place] for place in ordered.order]
-    planned = [_planned(source, patterns) for source in files]
-    summaries = [_summaries(*one) for one in zip(files, planned, strict=True)]
+    planned = [_planned(one) for one in files]
+    summaries = [_summaries(one) for one in files]
     paired = _paired(summaries, ordered)
+    healthy = choose_reference("default")
     reports = [
-        source.report
-        or analyze(
-            source.given,  # type: ignore[arg-type]  # a report has been taken above
-            measures=measures or "default", layers=patterns, arch=arch, input_size=size,
-            weights=weights, trust_pickle=trust_pickle, fast=fast, seed=seed, complete=False,
-            progress=_named(progress, label),
-        )
-        for source, label in zip(files, ordered.labels, strict=True)
-    ]  # fmt: skip
+        _report(one, healthy, _named(progress, label))
+        for one, label in zip(files, ordered.labels, strict=True)
+    ]
     changes = [*_weight_changes(paired.names, planned, progress)]
-    for source in files:
-        if source.opened is not None:
-            source.opened.checkpoint.check()
+    for one in files:
+        if isinstance(one.network, Measurer):
+            one.network.opened.checkpoint.check()
     for place in range(1, len(reports)):
         changes += measure_changes(
             reports[0], reports[place], ["", *paired.names], first=0, second=place
@@ -118,19 +110,15 @@ def compare(
         paired.names, (row for row in changes if row.first == 0 and row.second == len(reports) - 1)
     )
     snapshots = [
-        _snapshot(source, report, label, step, complete)
-        for source, report, label, step in zip(
+        _snapshot(one, report, label, step, complete)
+        for one, report, label, step in zip(
             files, reports, ordered.labels, ordered.steps, strict=True
         )
     ]
     settings = {
         "order": "the number in the names" if ordered.numbered else "as given",
-        "measures": _text(measures, "default"),
-        "layers": ",".join(patterns) or "all",
+        **request.settings,
         "architecture": arch or "recognised",
-        "weights": weights,
-        "fast": "yes: tolerances ten times coarser" if fast else "no",
-        "seed": str(seed),
         "directions": f"at most {MOST}, and half of the smaller side",
     }
     return Comparison(
@@ -146,21 +134,24 @@ def compare(
     )
 
 
-def _text(words: str | Sequence[str] | None, default: str) -> str:
-    return default if words is None else words if isinstance(words, str) else ",".join(words)
-
-
-def _planned(source: Source, patterns: Sequence[str]) -> dict[str, PlannedLayer]:
+def _planned(one: Input) -> dict[str, PlannedLayer]:
     """The layers with weights, by name; none of a report."""
-    if source.opened is None:
+    if isinstance(one.network, Report):
         return {}
-    return {one.summary.name: one for one in select(source.opened.plan.layers, patterns)}
+    return {planned.summary.name: planned for planned in one.network.selected}
 
 
-def _summaries(source: Source, planned: dict[str, PlannedLayer]) -> list[LayerSummary]:
-    if source.report is not None:
-        return list(source.report.layers)
-    return [one.summary for one in planned.values()]
+def _summaries(one: Input) -> list[LayerSummary]:
+    if isinstance(one.network, Report):
+        return list(one.network.layers)
+    return [planned.summary for planned in one.network.selected]
+
+
+def _report(one: Input, healthy: Reference, progress: Callable[[Step], None] | None) -> Report:
+    if isinstance(one.network, Report):
+        return one.network
+    found = measure_all(one.network, progress=progress)
+    return report_of(one.network, found, healthy, complete=False)
 
 
 def _paired(summaries: Sequence[Sequence[LayerSummary]], ordered: Ordered) -> Paired:
@@ -241,19 +232,19 @@ def _layers(
     return sorted(layers, key=lambda layer: (*ranked[layer.name].key, layer.place))
 
 
-def _snapshot(source: Source, report: Report, label: str, step: int, complete: bool) -> Snapshot:
+def _snapshot(one: Input, report: Report, label: str, step: int, complete: bool) -> Snapshot:
     digest = report.digest
-    if complete and source.opened is not None:
-        digest = source.opened.checkpoint.digest()
+    if complete and isinstance(one.network, Measurer):
+        digest = one.network.opened.checkpoint.digest()
     return Snapshot(
-        source=source.name,
+        source=one.name,
         label=label,
         step=step,
         format=report.format,
         digest=digest,
         architecture=report.architecture,
         parameters=report.coverage.parameters,
-        report=source.opened is None,
+        report=isinstance(one.network, Report),
         findings=report.findings,
         settings={key: report.settings[key] for key in _TELLING if key in report.settings},
         notes=report.notes,

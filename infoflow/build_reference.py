@@ -1,7 +1,7 @@
-"""Make a table of healthy networks from lists: ``python -m infoflow.reference.build LIST…``.
+"""Make a table of healthy networks from lists: ``python -m infoflow.build_reference LIST…``.
 
     pip download --no-deps -d wheels attacut==1.0.6 …
-    python -m infoflow.reference.build infoflow/reference/healthy.toml \
+    python -m infoflow.build_reference infoflow/reference/healthy.toml \
         --root wheels --root sample_models --root ../shared/data/weights \
         --out infoflow/reference/healthy.json
 
@@ -18,12 +18,13 @@ from pathlib import Path
 from infoflow.analysis import analyze
 from infoflow.errors import InfoflowError
 from infoflow.reference.gathering import network_of
-from infoflow.reference.sources import Source, found, read_list
+from infoflow.reference.sources import ListedNetwork, found, read_list
 from infoflow.reference.storing import to_json
 from infoflow.reference.table import Network, Table
+from infoflow.words import counted
 
 
-def built(sources: Iterable[Source], roots: Sequence[Path]) -> Iterator[Network]:
+def built(sources: Iterable[ListedNetwork], roots: Sequence[Path]) -> Iterator[Network]:
     """Each listed network, analysed with the default measures.
 
     Raises:
@@ -39,7 +40,7 @@ def main() -> None:
     """Read the command line and write the table."""
     from infoflow.render.files import write_text
 
-    parser = argparse.ArgumentParser(prog="infoflow.reference.build", description=__doc__)
+    parser = argparse.ArgumentParser(prog="infoflow.build_reference", description=__doc__)
     parser.add_argument("lists", nargs="+", type=Path, metavar="LIST")
     parser.add_argument("--root", action="append", type=Path, default=[])
     parser.add_argument("--out", type=Path, required=True)
@@ -49,9 +50,9 @@ def main() -> None:
         table = Table(tuple(built(sources, chosen.root or [Path()])))
         write_text(chosen.out, to_json(table))
     except InfoflowError as error:
-        sys.stderr.write(f"infoflow.reference.build: {error}\n")
+        sys.stderr.write(f"infoflow.build_reference: {error}\n")
         sys.exit(2)
-    sys.stderr.write(f"wrote {chosen.out}: {len(table.networks)} networks\n")
+    sys.stderr.write(f"wrote {chosen.out}: {counted(len(table.networks), 'network')}\n")
 
 
 if __name__ == "__main__":

@@ -76,11 +76,11 @@ def _softplus(module: nn.Module, z: Tensor) -> Tensor:
 
 
 def _leaky(module: nn.Module, z: Tensor) -> Tensor:
-    return torch.where(z > 0, 0.0, _log(_number(module, "negative_slope")))
+    return torch.where(z > 0, 0 * z, _log(_number(module, "negative_slope")))
 
 
 def _elu(module: nn.Module, z: Tensor) -> Tensor:
-    return torch.where(z > 0, 0.0, z + _log(_number(module, "alpha")))
+    return torch.where(z > 0, 0 * z, z + _log(_number(module, "alpha")))
 
 
 def _identity(module: nn.Module, z: Tensor) -> Tensor:

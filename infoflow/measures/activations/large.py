@@ -1,8 +1,9 @@
 """The papers' functional for many samples: exact for α = 2, else from random probes, in bits.
 
-tr f(A) with f(λ) = λ^α − λ, since tr A = 1 is known: near α = 1 the plain trace of A^α is off by
-bits. A few dominant directions Q are taken out (Hutch++): tr f(A) = tr Qᵀf(A)Q + tr P f(A) P with
-P = I − QQᵀ, the second by random signs, every quadratic form by Lanczos quadrature.
+Up to α = 2 it is tr f(A) with f(λ) = λ^α − λ that is estimated, since tr A = 1 is known: near
+α = 1 the plain trace of A^α is off by bits. A few dominant directions Q are taken out (Hutch++):
+tr f(A) = tr Qᵀf(A)Q + tr P f(A) P with P = I − QQᵀ, the second by random signs, every quadratic
+form by Lanczos quadrature.
 
 Sources: Ubaru, Chen, Saad (stochastic Lanczos quadrature, 2017); Meyer and others (Hutch++, 2021).
 """
@@ -132,17 +133,26 @@ def _exact(value: float, method: str) -> EntropyEstimate:
 
 
 def _entropy(trace: float, alpha: float) -> float:
-    """From tr f(A) to bits; of α = 1 the trace is the entropy. NaN beyond what f can be."""
+    """From tr f(A) to bits, f of `_function`. NaN for a trace that no spectrum has."""
     if alpha == 1:
         return trace
-    return math.log1p(trace) / ((1 - alpha) * math.log(2)) if trace > -1 else math.nan
+    total = trace if alpha > 2 else 1 + trace
+    return math.log2(total) / (1 - alpha) if total > 0 else math.nan
 
 
 def _function(values: Tensor, alpha: float) -> Tensor:
-    """λ^α − λ, or −λ log2 λ for α = 1; Lanczos values below 0 are rounding of 0."""
+    """λ^α − λ up to α = 2, λ^α above (where its sum is far below 1); −λ log2 λ for α = 1.
+
+    Lanczos values below 0 are rounding of 0.
+    """
     positive = values > 0
     safe = torch.where(positive, values, 1.0)
-    found = -safe * safe.log2() if alpha == 1 else safe * torch.expm1((alpha - 1) * safe.log())
+    if alpha == 1:
+        found = -safe * safe.log2()
+    elif alpha > 2:
+        found = safe**alpha
+    else:
+        found = safe * torch.expm1((alpha - 1) * safe.log())
     return torch.where(positive, found, 0.0)
 
 

@@ -133,7 +133,8 @@ def dependence(grams: Tensor) -> Tensor:
     pairs = n * (n - 1)
     logs = (mean / pairs).log2()
     information = (joint / pairs).log2() - logs[:, None] - logs[None, :]
-    scale = information.diagonal().sqrt()
+    own = information.diagonal()
+    scale = torch.where(own == 0, torch.nan, own).sqrt()
     return information / (scale[:, None] * scale[None, :])
 
 

@@ -122,7 +122,8 @@ def standardised(x: Tensor) -> Tensor:
 
 def duplicates(x: Tensor) -> int:
     """How many of the samples (n, …) repeat an earlier one exactly."""
-    return x.shape[0] - torch.unique(x.reshape(x.shape[0], -1), dim=0).shape[0]
+    distinct: int = torch.unique(x.reshape(x.shape[0], -1), dim=0).shape[0]
+    return x.shape[0] - distinct
 
 
 def tiles(samples: int, block: int) -> Iterator[tuple[slice, slice]]:

@@ -219,7 +219,8 @@ def _networks(place: Place) -> Iterator[Answer]:
 
 def _normal_grid(count: int) -> Tensor:
     shares = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    return torch.special.ndtri(shares)
+    quantiles: Tensor = torch.special.ndtri(shares)
+    return quantiles
 
 
 def _normal(*shape: int, seed: int) -> Tensor:

@@ -43,5 +43,5 @@ def quadratic_gaussian_entropy(scale: float, sigma: float, dimension: int) -> fl
 
 def expected_purity(samples: int, scale: float, sigma: float, dimension: int) -> float:
     """E tr(A²) of n samples of N(0, s²·1) in d dimensions, exactly: with the diagonal."""
-    pair = (1 + 4 * scale**2 / sigma**2) ** (-dimension / 2)
+    pair: float = (1 + 4 * scale**2 / sigma**2) ** (-dimension / 2)
     return 1 / samples + (1 - 1 / samples) * pair

@@ -163,7 +163,8 @@ def _forms(coefficients: Coefficients, steps: int, alpha: float) -> Tensor:
     """vᵀ f(A) v of every vector: ‖v‖² Σ_k (first entry of eigenvector k)² f(θ_k)."""
     values, vectors = torch.linalg.eigh(_tridiagonal(coefficients, steps))
     weights = vectors[:, 0, :].square()
-    return coefficients.lengths.square() * (weights * _function(values, alpha)).sum(dim=1)
+    forms: Tensor = (weights * _function(values, alpha)).sum(dim=1)
+    return coefficients.lengths.square() * forms
 
 
 def _largest(coefficients: Coefficients) -> EntropyEstimate:

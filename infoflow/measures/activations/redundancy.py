@@ -81,7 +81,7 @@ def filter_information(x: Tensor, grams: Tensor, alpha: float = 1.01) -> Tensor:
     chunk = max(1, CHUNK // first.numel())
     parts = [
         entropy(part, alpha) - entropy(first * normalised(part), alpha)
-        for part in grams.split(chunk)
+        for part in torch.split(grams, chunk)
     ]
     return entropy(first, alpha) + torch.cat(parts)
 

@@ -172,9 +172,10 @@ def test_a_factor_widens_and_keeps_the_influence() -> None:
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_influence_on_the_median_is_its_jackknife(sparse: bool) -> None:
-    x = normal(400, seed=13)
+    x = normal(400, 4, seed=13)
     if sparse:
         x = torch.relu(x - 1)
+        assert bandwidth("half-median", squared_distances(x), 4).ties > 0.15
     distances = squared_distances(x)
     found = bandwidth("half-median", distances, 1)
     assert found.influence is not None
@@ -227,9 +228,33 @@ def test_product_of_gaussians_is_one_gaussian() -> None:
     assert torch.allclose(found, gram(Product(kernels)), rtol=1e-12, atol=1e-15)
 
 
+def test_a_product_of_maps() -> None:
+    maps = normal(15, 3, 2, 2, seed=18)
+    sigmas = torch.tensor([0.7, 2.0, 1.3], dtype=torch.float64)
+    joint = gram(product_of_gaussians(maps, sigmas))
+    apart = gram(product_of_gaussians(list(maps.unbind(dim=1)), sigmas.tolist()))
+    assert torch.allclose(joint, apart, rtol=1e-12, atol=1e-15)
+    maps.requires_grad_()
+    sigmas.requires_grad_()
+    few = maps[:4]
+    assert torch.autograd.gradcheck(lambda v, s: gram(product_of_gaussians(v, s)), (few, sigmas))
+
+
+def test_a_product_in_float32_is_good_to_six_digits() -> None:
+    maps = 3 * normal(60, 40, 30, seed=19) + 100
+    sigmas = [30.0] * 40
+    exact = product_of_gaussians(maps, sigmas).distances.tile(slice(0, 60), slice(0, 60))
+    single = product_of_gaussians(maps, sigmas, torch.float32)
+    found = single.distances.tile(slice(0, 60), slice(0, 60))
+    assert torch.allclose(found, exact, rtol=2e-6)
+    assert not torch.equal(found, exact)
+
+
 def test_a_product_needs_the_same_samples() -> None:
-    with pytest.raises(EstimateError, match="one σ a variable"):
+    with pytest.raises(EstimateError, match="not 4 and 5"):
         product_of_gaussians([normal(4, seed=1), normal(5, seed=1)], [1.0, 1.0])
+    with pytest.raises(EstimateError, match="2 variables and 1 bandwidths"):
+        product_of_gaussians([normal(4, seed=1), normal(4, seed=1)], [1.0])
 
 
 def test_indicators_and_minimum() -> None:

@@ -1,7 +1,8 @@
 """Known answers, computed on this machine: what `infoflow selftest` shows.
 
 Each check compares a number of infoflow's own with one that was found another way: by hand, by a
-closed form, or by the slow way. The last one looks at a fault of torch that infoflow avoids.
+closed form, or by the slow way. One looks at a fault of torch that infoflow avoids; the last ones
+are the estimators of `infoflow analyze --data`, on every device and in both float types.
 """
 
 from __future__ import annotations
@@ -73,7 +74,24 @@ def run() -> list[Check]:
     ]
     if _installed("torch"):
         checks += _torch_lu()
+        checks += _estimators()
     return checks
+
+
+def _estimators() -> Iterator[Check]:
+    """The measures of activations, on every device that torch has here, in both float types."""
+    import torch
+
+    from infoflow.measures.activations.answers import answers
+
+    for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
+        for dtype in (torch.float64, torch.float32):
+            where = f"torch, {device}, {str(dtype).removeprefix('torch.')}"
+            for answer in answers(device, dtype):
+                name = f"{answer.name} ({where})"
+                yield _close(
+                    name, answer.measured, answer.expected, answer.detail, answer.tolerance
+                )
 
 
 def _installed(package: str) -> bool:

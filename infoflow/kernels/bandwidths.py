@@ -20,6 +20,9 @@ from infoflow.errors import EstimateError
 MEDIAN_SAMPLES = 4096
 """More samples than these are thinned evenly before a median of their distances is taken."""
 
+NEAR = 1e-9
+"""Relative difference below which two squared distances are the same."""
+
 _ALIGNMENT_FACTORS = tuple(float(f) for f in np.geomspace(0.05, 20.0, 61))
 """Multiples of the median distance among which the best aligned kernel is sought."""
 
@@ -224,10 +227,16 @@ def _median_influence(matrix: Tensor, middle: float, slope: float, *, skip_zeros
     s is the slope of the quantiles of log distance at the median, 1/density.
     """
     others = matrix.shape[0] - 1
-    below = (matrix <= middle**2).sum(dim=1) - 1
-    zeros = (matrix <= 0).sum(dim=1) - 1 if skip_zeros else torch.zeros_like(below)
-    counted = (others - zeros).double() / others
-    return 2 * (0.5 * counted - (below - zeros).double() / others) * slope
+    zeros = (matrix <= 0).sum(dim=1) - 1
+    # Distances that equal the median but for rounding count half.
+    below = (matrix < middle**2 * (1 - NEAR)).sum(dim=1) + (matrix <= middle**2 * (1 + NEAR)).sum(
+        dim=1
+    )
+    share = (0.5 * below - 1) / others
+    if not skip_zeros:
+        return 2 * (0.5 - share) * slope
+    tied = zeros.double() / others
+    return 2 * (0.5 * (1 - tied) - (share - tied)) * slope
 
 
 def _pairs(matrix: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:

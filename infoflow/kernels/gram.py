@@ -17,7 +17,7 @@ from torch import Tensor
 
 from infoflow.errors import EstimateError
 from infoflow.kernels.bandwidths import Bandwidth
-from infoflow.kernels.distances import Distances, Points, points
+from infoflow.kernels.distances import DistanceMatrix, Distances, points, squared_distances
 
 
 class Kernel(Protocol):
@@ -144,23 +144,42 @@ def gram(kernel: Kernel) -> Tensor:
     return kernel.tile(whole, whole)
 
 
-def product_of_gaussians(variables: Sequence[Tensor], sigmas: Sequence[float | Tensor]) -> Gaussian:
-    """Π_c exp(−‖x_c − y_c‖²/(2σ_c²)) of variables (n, …) as one Gaussian kernel with σ = 1.
+def product_of_gaussians(
+    variables: Tensor | Sequence[Tensor],
+    sigmas: Tensor | Sequence[float | Tensor],
+    precision: torch.dtype = torch.float64,
+) -> Gaussian:
+    """Π_c exp(−‖x_c − y_c‖²/(2σ_c²)) as one Gaussian kernel with σ = 1.
 
-    One symmetric product instead of one for each variable.
+    One symmetric product of scaled features instead of one for each variable. Differentiable.
+
+    Args:
+        variables: Maps (n, C, …), or C tensors (n, …).
+        sigmas: (C,).
+        precision: See `squared_distances`.
 
     Raises:
         EstimateError: The variables have different numbers of samples or of sigmas.
     """
-    if len(variables) != len(sigmas) or len({x.shape[0] for x in variables}) != 1:
-        raise EstimateError("A joint kernel needs one σ a variable and the same samples in each.")
-    scaled = [points(x).features / s for x, s in zip(variables, sigmas, strict=True)]
-    return Gaussian(Points(*_joined(scaled)), 1.0)
+    widths = [torch.as_tensor(sigma, dtype=torch.float64) for sigma in sigmas]
+    if isinstance(variables, Tensor):
+        features, sizes = variables, [variables[0, 0].numel()] * variables.shape[1]
+    else:
+        flat = [x.reshape(x.shape[0], -1) for x in variables]
+        _check_same_samples(flat)
+        features, sizes = torch.cat(flat, dim=1), [x.shape[1] for x in flat]
+    if len(widths) != len(sizes):
+        raise EstimateError(f"There are {len(sizes)} variables and {len(widths)} bandwidths.")
+    repeats = torch.tensor(sizes, device=widths[0].device)
+    scale = torch.stack(widths).repeat_interleave(repeats)
+    return Gaussian(DistanceMatrix(squared_distances(features.flatten(1), scale, precision)), 1.0)
 
 
-def _joined(features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    joined = torch.cat(list(features), dim=1)
-    return joined, (joined * joined).sum(dim=1)
+def _check_same_samples(variables: Sequence[Tensor]) -> None:
+    counts = sorted({x.shape[0] for x in variables})
+    if len(counts) != 1:
+        said = " and ".join(map(str, counts)) or "none"
+        raise EstimateError(f"A joint kernel needs the same samples in each variable, not {said}.")
 
 
 def normalised(matrix: Tensor) -> Tensor:

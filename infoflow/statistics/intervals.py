@@ -6,7 +6,6 @@ difference of two estimates on the same samples has the influences L_i − L′_
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +37,10 @@ class Interval:
 def standard_error(influence: Tensor) -> Tensor:
     """sd(L)/√n of influences (…, n), with n − 1 in the variance; NaN for one sample."""
     n = influence.shape[-1]
-    return influence.to(torch.float64).std(dim=-1, correction=1) / math.sqrt(n)
+    deviations = influence.to(torch.float64) - influence.to(torch.float64).mean(
+        dim=-1, keepdim=True
+    )
+    return (deviations.square().sum(dim=-1) / (n - 1) / n).sqrt()
 
 
 def t_quantile(freedom: float, level: float = LEVEL) -> float:

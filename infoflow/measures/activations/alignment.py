@@ -25,7 +25,8 @@ def cka(k: Tensor, l: Tensor) -> Tensor:  # noqa: E741
     Biased upwards when features are many and samples few; differentiable.
     """
     first, second = centred(k.to(torch.float64)), centred(l.to(torch.float64))
-    return (first * second).sum() / (first.norm() * second.norm())
+    aligned: Tensor = (first * second).sum() / (first.norm() * second.norm())
+    return aligned
 
 
 def unbiased_cka(k: Tensor, l: Tensor) -> Tensor:  # noqa: E741

@@ -42,7 +42,7 @@ class Term:
     @property
     def mean(self) -> float | None:
         """Expectation over the samples, in nats."""
-        return None if self.values is None else float(self.values.mean())
+        return None if self.values is None else float(self.values.detach().mean())
 
 
 Slope = Callable[[nn.Module, Tensor], Tensor]
@@ -76,11 +76,11 @@ def _softplus(module: nn.Module, z: Tensor) -> Tensor:
 
 
 def _leaky(module: nn.Module, z: Tensor) -> Tensor:
-    return torch.where(z > 0, 0.0, _log(_number(module, "negative_slope")))
+    return torch.where(z > 0, 0 * z, _log(_number(module, "negative_slope")))
 
 
 def _elu(module: nn.Module, z: Tensor) -> Tensor:
-    return torch.where(z > 0, 0.0, z + _log(_number(module, "alpha")))
+    return torch.where(z > 0, 0 * z, z + _log(_number(module, "alpha")))
 
 
 def _identity(module: nn.Module, z: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ SLOPES: Mapping[type[nn.Module], Slope] = {
 
 
 def term(module: nn.Module, z: Tensor) -> Term:
-    """What one layer in evaluation mode adds, at inputs z (n, …).
+    """What one layer in evaluation mode and in float64 adds, at inputs z (n, …).
 
     Closed forms for square linear maps, batch normalisations and the nonlinearities of `SLOPES`;
     for any other module that keeps the number of values, the log-determinant of its Jacobian.

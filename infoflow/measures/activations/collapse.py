@@ -15,7 +15,7 @@ from infoflow.statistics.moments import Moments
 Collapse = Literal["collapsed", "nearly collapsed", "alive"]
 
 STILL = 2.0**-20
-"""Standard deviation, as a share of a unit's largest magnitude, below which it does not move."""
+"""Standard deviation, as a share of the layer's largest magnitude, below which a unit is still."""
 
 QUIET = 1e-3
 """Batch-entropy in nats below which a layer is nearly collapsed."""
@@ -24,13 +24,16 @@ QUIET = 1e-3
 def collapse(moments: Moments) -> Collapse:
     """What a layer's units say together.
 
-    ``collapsed``: every unit's σ is below 2⁻²⁰ of its largest magnitude (float32 cannot tell the
-    samples apart). ``nearly collapsed``: the mean batch-entropy (LBE eq. 2) is below 1e-3 nats.
+    ``nearly collapsed``: the mean batch-entropy (LBE eq. 2) is below 1e-3 nats. ``collapsed``:
+    moreover every unit's σ is below 2⁻²⁰ of the layer's largest magnitude, so that float32 cannot
+    tell the samples apart. (Not of the unit's own: a unit is a sum of terms of the layer's size,
+    and one that is nearly 0 consists of their rounding.)
     """
-    if bool((moments.variance.sqrt() <= STILL * moments.magnitude).all()):
-        return "collapsed"
-    entropy = batch_entropy(moments.variance, moments.count).mean()
-    return "nearly collapsed" if float(entropy) < QUIET else "alive"
+    if float(batch_entropy(moments.variance, moments.count).mean()) >= QUIET:
+        return "alive"
+    largest = moments.magnitude.max()
+    still = bool((moments.variance.sqrt() <= STILL * largest).all())
+    return "collapsed" if still else "nearly collapsed"
 
 
 def first_collapse(layers: Sequence[Moments]) -> int | None:

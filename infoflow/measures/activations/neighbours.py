@@ -59,14 +59,15 @@ def joint_entropy(x: Tensor, neighbours: int = NEIGHBOURS) -> float:
     from scipy.spatial import cKDTree
 
     features = x.detach().to(torch.float64).reshape(x.shape[0], -1).cpu().numpy()
-    n, d = features.shape
+    n, d = int(features.shape[0]), int(features.shape[1])
     if n <= neighbours:
         raise EstimateError(
             f"{neighbours} neighbours need {neighbours + 1} samples or more; there are {n}."
         )
     radius = torch.from_numpy(cKDTree(features).query(features, k=[neighbours + 1])[0][:, 0])
     volume = d / 2 * math.log(math.pi) - math.lgamma(d / 2 + 1)
-    return _digamma(n) - _digamma(neighbours) + volume + d * float(radius.log().mean())
+    spread = d * float(radius.log().mean())
+    return _digamma(n) - _digamma(neighbours) + volume + spread
 
 
 def _digamma(count: int) -> float:

@@ -77,7 +77,7 @@ class QuadraticInformation:
         Under independence with balanced labels the first-order influences vanish and the interval
         is too wide: the permutation null is what tells there.
         """
-        return interval(float(self.value), self.influence.detach(), level)
+        return interval(float(self.value.detach()), self.influence.detach(), level)
 
 
 def quadratic_information(x: Kernel, t: Kernel, block: int = BLOCK) -> QuadraticInformation:

@@ -81,7 +81,7 @@ def filter_information(x: Tensor, grams: Tensor, alpha: float = 1.01) -> Tensor:
     chunk = max(1, CHUNK // first.numel())
     parts = [
         entropy(part, alpha) - entropy(first * normalised(part), alpha)
-        for part in grams.split(chunk)
+        for part in torch.split(grams, chunk)
     ]
     return entropy(first, alpha) + torch.cat(parts)
 
@@ -133,7 +133,8 @@ def dependence(grams: Tensor) -> Tensor:
     pairs = n * (n - 1)
     logs = (mean / pairs).log2()
     information = (joint / pairs).log2() - logs[:, None] - logs[None, :]
-    scale = information.diagonal().sqrt()
+    own = information.diagonal()
+    scale = torch.where(own == 0, torch.nan, own).sqrt()
     return information / (scale[:, None] * scale[None, :])
 
 

@@ -95,4 +95,5 @@ def _combinations(correlation: Tensor) -> Tensor:
     """Whether each variable is a linear combination of the others."""
     values, vectors = torch.linalg.eigh(correlation)
     null = values <= COMBINATION * values[-1]
-    return vectors[:, null].square().sum(dim=1) > math.sqrt(COMBINATION)
+    shares: Tensor = vectors[:, null].square().sum(dim=1)
+    return shares > math.sqrt(COMBINATION)

@@ -10,6 +10,7 @@ from typing import Any
 
 from infoflow.data.batch import Batch, of_one_input
 from infoflow.data.data import Data, Task
+from infoflow.data.folder import open_folder
 from infoflow.data.names import open_named
 from infoflow.data.npz import open_npz
 from infoflow.data.preprocessing import Preprocessing
@@ -84,6 +85,12 @@ DATASETS: tuple[Kind, ...] = (
         "arrays images and labels (or masks) of a numpy file",
         lambda spec: spec.startswith("npz:"),
         lambda ask: open_npz(ask.spec, ask.path, **ask.choice),
+    ),
+    Kind(
+        "folder:PATH",
+        "pictures: a folder for each class, or images/ beside masks/, or pictures alone",
+        lambda spec: spec.startswith("folder:"),
+        lambda ask: open_folder(ask.spec, ask.path, split=ask.split, **ask.choice),
     ),
     Kind(
         "NAME",

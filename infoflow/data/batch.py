@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+IGNORED = -100
+"""The label of a position that does not count, as torch has it."""
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -1,4 +1,4 @@
-"""From pictures to a network's input: size, channels, mean and standard deviation, said in words."""
+"""From pictures to a network's input: size, channels, mean and deviation, and that in words."""
 
 from __future__ import annotations
 

@@ -8,11 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infoflow.data.batch import IGNORED
 from infoflow.errors import DataError
 from infoflow.words import counted, shape_text
-
-IGNORED = -100
-"""The label of a position that does not count, as torch has it."""
 
 _KEYS = ("logits", "out", "output")
 
@@ -45,7 +43,7 @@ def logits_of(output: Any) -> Tensor:
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
-    """The logarithms of probabilities, (n, classes, …) in float64, of logits; the classes' probabilities sum to 1.
+    """Logarithms of probabilities in float64, of logits (n, classes, …); they sum to 1 over classes.
 
     One logit is that of the second of two classes (a sigmoid's). What already sums to 1 over the
     classes and is nowhere negative is taken for probabilities.

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from infoflow.errors import InfoflowError
+from infoflow.errors import InfoflowError, UserCodeError
 
 EXIT_MISTAKE = 2
 EXIT_FAULT = 70
@@ -30,6 +30,8 @@ def main() -> None:
 
         app(prog_name="infoflow")
     except InfoflowError as error:
+        if isinstance(error, UserCodeError) and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)  # it is their code: they need to see where
         _say(f"infoflow: {error}")
         sys.exit(EXIT_MISTAKE)
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from infoflow.data.names import open_named
 from infoflow.data.npz import open_npz
 from infoflow.data.preprocessing import Preprocessing
 from infoflow.data.shapes import open_shapes
+from infoflow.data.user_function import is_function, open_function
 
 __all__ = [
     "DATASETS",
@@ -91,6 +92,12 @@ DATASETS: tuple[Kind, ...] = (
         "pictures: a folder for each class, or images/ beside masks/, or pictures alone",
         lambda spec: spec.startswith("folder:"),
         lambda ask: open_folder(ask.spec, ask.path, split=ask.split, **ask.choice),
+    ),
+    Kind(
+        "path/file.py:function",
+        "any iterable of batches: tensors, tuples of inputs and targets, or dictionaries",
+        is_function,
+        lambda ask: open_function(ask.spec, samples=ask.samples),
     ),
     Kind(
         "NAME",

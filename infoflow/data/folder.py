@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from infoflow.architectures.factories import package
-from infoflow.data.arrays import PICTURES, Array, enough, of_all, one_class
-from infoflow.data.batch import IGNORED, Batch, of_one_input
+from infoflow.data.arrays import PICTURES, enough, of_all
+from infoflow.data.batch import Batch, of_one_input
 from infoflow.data.data import Data, Task, fewer
+from infoflow.data.labels import Array, as_targets, one_class
 from infoflow.data.preprocessing import Preprocessing
 from infoflow.errors import DataError, first_line
 from infoflow.words import counted, cut, listed, shape_text
@@ -28,9 +29,6 @@ ENDINGS = frozenset(
 )
 SPLITS = {"test": ("test", "val", "valid", "validation"), "train": ("train",)}
 """Names of the folder in which a split may lie."""
-
-VOID = 255
-"""The value of a mask's pixels that do not count."""
 
 Mode = Literal["RGB", "L", "mask"]
 
@@ -79,8 +77,7 @@ def open_folder(
         targets = None
         if masks:
             drawn = [decoded(_file(sample.label), "mask") for sample in good[start:stop]]
-            labels = torch.cat([plan.masks(mask[None]) for mask in drawn])
-            targets = labels.masked_fill(labels == VOID, IGNORED)
+            targets = torch.cat([plan.masks(as_targets(mask[None])) for mask in drawn])
         elif classes is not None:
             targets = torch.tensor([sample.label for sample in good[start:stop]])
         return of_one_input(torch.cat(images), targets)

@@ -43,7 +43,7 @@ def logits_of(output: Any) -> Tensor:
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
-    """Logarithms of probabilities in float64, of logits (n, classes, …); they sum to 1 over classes.
+    """Logarithms of the classes' probabilities, in float64, of logits (n, classes, …).
 
     One logit is that of the second of two classes (a sigmoid's). What already sums to 1 over the
     classes and is nowhere negative is taken for probabilities.

@@ -1,4 +1,4 @@
-"""Networks that run: a checkpoint's weights in the module that they belong to."""
+"""From a checkpoint to a module: recognised or named, built, filled with the weights, tried."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infoflow.architectures.factories import Blueprint, blueprint
 from infoflow.architectures.spelling import modern
 from infoflow.checkpoints import Checkpoint, open_checkpoint
 from infoflow.errors import ArchitectureError, first_line
-from infoflow.fitting import fitted
+from infoflow.models.fitting import fitted
 from infoflow.words import counted, cut, shape_text
 
 if TYPE_CHECKING:

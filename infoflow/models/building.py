@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from infoflow.architectures import build, cifar_resnet, fit, recognise
 from infoflow.architectures.architecture import Architecture
-from infoflow.architectures.factories import Blueprint, blueprint
+from infoflow.architectures.factories import Blueprint, blueprint, package
 from infoflow.architectures.spelling import modern
 from infoflow.checkpoints import Checkpoint, open_checkpoint
 from infoflow.errors import ArchitectureError, first_line
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 SAFE = ("infoflow:", "torchvision:", "timm:")
 """Beginnings of names that a file may give for itself: no code of the file's choice is run."""
+
+VISION_TRANSFORMERS = "torchvision:vit_"
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,20 @@ def _recognised_plan(known: Architecture, shapes: Mapping[str, tuple[int, ...]])
         from infoflow.zoo import CifarResNet
 
         return Blueprint(lambda: CifarResNet(variant.depth, variant.shortcut, variant.head))
-    return blueprint(known.name)
+    plan = blueprint(known.name)
+    if known.name.startswith(VISION_TRANSFORMERS) and known.input_size != plan.input_size:
+        return replace(plan, make=partial(_vision_transformer, known))
+    return plan
+
+
+def _vision_transformer(known: Architecture) -> nn.Module:
+    """One whose position embedding is for images of another size than usual."""
+    models = package("torchvision.models", "torchvision", known.name)
+    assert known.input_size is not None
+    found: nn.Module = models.get_model(
+        known.name.partition(":")[2], weights=None, image_size=known.input_size[0]
+    )
+    return found
 
 
 def _built(plan: Blueprint) -> nn.Module:
@@ -138,7 +154,9 @@ def _filled(module: nn.Module, state: Mapping[str, Tensor], path: str, known: Ar
     """Loads the weights, each of them, and none less."""
     own = module.state_dict()
     counters = {name for name in own if name.endswith("num_batches_tracked")}
-    missing = sorted(own.keys() - state.keys() - counters)
+    given = {own[name].data_ptr() for name in own.keys() & state.keys()}
+    tied = {name for name in own.keys() - state.keys() if own[name].data_ptr() in given}
+    missing = sorted(own.keys() - state.keys() - counters - tied)
     extra = sorted(state.keys() - own.keys())
     wrong = sorted(n for n in own.keys() & state.keys() if own[n].shape != state[n].shape)
     faults = []
@@ -158,7 +176,7 @@ def _filled(module: nn.Module, state: Mapping[str, Tensor], path: str, known: Ar
             f"{path} cannot be run as {known.title}: {'; '.join(faults)}. Say what network it is "
             "with --arch, or leave --data out."
         )
-    module.load_state_dict({**{n: own[n] for n in counters}, **state})
+    module.load_state_dict(dict(state), strict=False)  # what may be missing was told above
 
 
 def _try(

@@ -74,7 +74,7 @@ def _resized(module: nn.Module, state: State) -> Iterator[str]:
         if weight is None or not isinstance(own, Tensor) or own.ndim != weight.ndim:
             continue
         before = tuple(own.shape)
-        if not _take_size(layer, tuple(weight.shape)):
+        if _as_stored(layer, name, state) or not _take_size(layer, tuple(weight.shape)):
             continue
         for leaf in ("weight", "bias"):
             parameter, stored = getattr(layer, leaf, None), state.get(f"{name}.{leaf}")
@@ -85,6 +85,14 @@ def _resized(module: nn.Module, state: State) -> Iterator[str]:
                 setattr(layer, leaf, torch.empty(weight.shape))
         if before != tuple(weight.shape):
             yield f"{name} ({shape_text(tuple(weight.shape))} for {shape_text(before)})"
+
+
+def _as_stored(layer: nn.Module, name: str, state: State) -> bool:
+    """Whether weight and bias have the file's shapes already; tied ones must stay tied."""
+    pairs = (
+        (getattr(layer, leaf, None), state.get(f"{name}.{leaf}")) for leaf in ("weight", "bias")
+    )
+    return all(own is None or one is None or own.shape == one.shape for own, one in pairs)
 
 
 def _take_size(layer: nn.Module, shape: tuple[int, ...]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from infoflow.data.batch import Batch, of_one_input
 from infoflow.data.data import Data, Task
 from infoflow.data.folder import open_folder
+from infoflow.data.hugging_face import open_hugging_face
 from infoflow.data.names import open_named
 from infoflow.data.npz import open_npz
 from infoflow.data.preprocessing import Preprocessing
@@ -92,6 +93,12 @@ DATASETS: tuple[Kind, ...] = (
         "pictures: a folder for each class, or images/ beside masks/, or pictures alone",
         lambda spec: spec.startswith("folder:"),
         lambda ask: open_folder(ask.spec, ask.path, split=ask.split, **ask.choice),
+    ),
+    Kind(
+        "hf:PATH",
+        "a data set on this disk that Hugging Face's datasets saved",
+        lambda spec: spec.startswith("hf:"),
+        lambda ask: open_hugging_face(ask.spec, ask.path, split=ask.split, **ask.choice),
     ),
     Kind(
         "path/file.py:function",

@@ -18,6 +18,7 @@ OPTIONAL = {
     "timm": ("--arch timm:NAME", "pip install 'infoflow[timm]'"),
     "onnx": ("ONNX files", "pip install 'infoflow[onnx]'"),
     "h5py": ("Keras files", "pip install 'infoflow[keras]'"),
+    "datasets": ("--data hf:PATH", "pip install 'infoflow[hf]'"),
     "gguf": ("quantised weights of GGUF files", "pip install 'infoflow[gguf]'"),
 }
 PAIR = (

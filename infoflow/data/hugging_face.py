@@ -1,4 +1,4 @@
-"""``hf:PATH``: a data set that Hugging Face's ``datasets`` saved on this disk; nothing is fetched."""
+"""``hf:PATH``: a data set that Hugging Face's ``datasets`` saved here; nothing is fetched."""
 
 from __future__ import annotations
 

@@ -23,6 +23,8 @@ def as_targets(targets: Array) -> Array:
     """Labels as int64, a mask's ``VOID`` as ``IGNORED``; numbers as float32."""
     if targets.dtype.kind == "f":
         return targets.astype(np.float32)
+    if targets.dtype.kind not in "iub":
+        return targets  # task_of says that these are none
     labels = targets.astype(np.int64)
     if targets.dtype == np.uint8 and targets.ndim == 3:
         labels[labels == VOID] = IGNORED

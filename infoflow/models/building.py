@@ -19,7 +19,7 @@ from infoflow.architectures.factories import Blueprint, blueprint, package
 from infoflow.architectures.spelling import modern
 from infoflow.checkpoints import Checkpoint, open_checkpoint
 from infoflow.errors import ArchitectureError, first_line
-from infoflow.models.fitting import fitted
+from infoflow.models.fitting import fit_sizes
 from infoflow.words import counted, cut, shape_text
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def runnable(
     shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
     known, plan = _network(checkpoint, shapes, arch, input_size)
     state = {modern(name): _number(tensor) for name, tensor in checkpoint.tensors.items()}
-    module, notes = fitted(_built(plan), state, checkpoint.path, known)
+    module = _built(plan)
+    notes = fit_sizes(module, state)
     _filled(module, state, checkpoint.path, known)
     checkpoint.check()
     channels = first_channels(module)

@@ -11,22 +11,17 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from infoflow.architectures.architecture import Architecture
 from infoflow.words import counted, cut, shape_text
 
 State = Mapping[str, Tensor]
 
 
-def fitted(
-    module: nn.Module, state: State, path: str, known: Architecture
-) -> tuple[nn.Module, list[str]]:
-    """The module with its layers in the file's sizes, and notes that say so.
+def fit_sizes(module: nn.Module, state: State) -> list[str]:
+    """Gives a module's layers the file's sizes; the notes that say so, empty where none changed.
 
     Args:
         module: Freshly built; it is changed.
         state: The file's tensors, under the module's names.
-        path: Of the file, for failures.
-        known: The architecture.
     """
     notes = [*_without_auxiliary(module, state), *_folded(module, state)]
     resized = list(_resized(module, state))
@@ -35,7 +30,7 @@ def fitted(
             f"{counted(len(resized), 'layer')} in the file's size instead of the usual one: "
             f"{cut(resized, 3)}."
         )
-    return module, notes
+    return notes
 
 
 def _without_auxiliary(module: nn.Module, state: State) -> Iterator[str]:

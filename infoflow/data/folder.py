@@ -59,6 +59,9 @@ def open_folder(
     found, classes = samples_of(path, split)
     plan = preprocessing or Preprocessing()
     good, bad, sizes = _readable(found, samples, seed)
+    if not good:
+        names = listed([str(path) for path in bad], 3)
+        raise DataError(f"{name}: none of its {len(bad)} pictures can be read: {names}.")
     enough(name, len(good))
     masks = any(isinstance(sample.label, Path) for sample in good)
     if plan.size is None and len(sizes) > 1:

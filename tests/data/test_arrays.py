@@ -185,7 +185,7 @@ def test_names_below_the_root(tmp_path, monkeypatch):
     assert open_data("mnist").samples == 20
     with pytest.raises(DataError, match=r"test.npz is not there; .* has the .*'val'"):
         open_data("mine")
-    with pytest.raises(DataError, match="'mnits' is no data set.*nearest: 'mnist'"):
+    with pytest.raises(DataError, match=r"'mnits' is no data set.*nearest: 'mnist'"):
         open_data("mnits")
     with pytest.raises(DataError, match=r"cifar10-jpeg: there is no .*--data-root"):
         open_data("cifar10-jpeg")
@@ -211,7 +211,7 @@ def test_torchvisions_sets(tmp_path, monkeypatch):
         raise RuntimeError("no\nnet")
 
     monkeypatch.setattr(datasets, "MNIST", broken)
-    with pytest.raises(DataError, match="could not be fetched into .*: no$"):
+    with pytest.raises(DataError, match=r"could not be fetched into .*: no$"):
         open_data("mnist", root=tmp_path, download=True)
 
 
@@ -226,7 +226,7 @@ def test_a_torchvision_that_does_not_fit_its_torch(tmp_path, monkeypatch):
         return real(name, *rest)
 
     monkeypatch.setattr("infoflow.architectures.factories.importlib.import_module", failing)
-    with pytest.raises(MissingDependencyError, match="torchvision::nms.*belong together"):
+    with pytest.raises(MissingDependencyError, match=r"torchvision::nms.*belong together"):
         open_data("mnist", root=tmp_path)
 
 

@@ -23,7 +23,8 @@ torch.manual_seed(0)
 X = torch.randn(10, 3)
 
 def tensors(): return [X[:4], X[4:]]
-def arrays(): return [(X[:4].double().numpy(), np.arange(4)), (X[4:].double().numpy(), np.arange(6))]
+Z = X.double().numpy()
+def arrays(): return [(Z[:4], np.arange(4)), (Z[4:], np.arange(6))]
 def endless():
     while True:
         yield X, [0, 1] * 5

@@ -12,11 +12,11 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 from torch import nn  # noqa: E402
 
-from infoflow.data import open_data  # noqa: E402
+from infoflow.data import Preprocessing, open_data  # noqa: E402
 from infoflow.data.normalisations import own_preprocessing  # noqa: E402
-from infoflow.errors import ArchitectureError  # noqa: E402
+from infoflow.errors import ArchitectureError, DataError  # noqa: E402
 from infoflow.measures.outputs.stream import OutputStream  # noqa: E402
-from infoflow.models import runnable  # noqa: E402
+from infoflow.models import first_run, runnable  # noqa: E402
 from infoflow.zoo import ZOO, CifarResNet, VGGStyle  # noqa: E402
 from tests.cases import SAMPLES, SHARED  # noqa: E402
 
@@ -47,9 +47,10 @@ def settled(module: nn.Module, seed: int = 0) -> nn.Module:
     return module.eval()
 
 
-@pytest.mark.parametrize(
-    "path", sorted(SAMPLES.glob("*.pt")) + sorted(SAMPLES.glob("*.safetensors"))
-)
+FILES = [path for path in sorted(SAMPLES.iterdir()) if path.suffix in {".pt", ".safetensors"}]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_samples_run_as_torch_loads_them(path):
     found = runnable(path)
     assert not found.module.training
@@ -183,7 +184,7 @@ def test_another_kernel(tmp_path):
 def test_weights_of_an_unknown_network(tmp_path):
     path = tmp_path / "a.safetensors"
     save_file({"a.weight": torch.ones(3, 3)}, path)
-    with pytest.raises(ArchitectureError, match="holds weights but no network.*--arch"):
+    with pytest.raises(ArchitectureError, match=r"holds weights but no network.*--arch"):
         runnable(path)
 
 
@@ -256,6 +257,17 @@ def test_more_of_torchvisions_networks(tmp_path, name, options):
     if isinstance(one, dict):
         one, other = one["out"], other["out"]
     assert torch.equal(one, other)
+
+
+def test_data_that_the_network_does_not_take():
+    module = runnable(SAMPLES / "lenet5-mnist.pt").module
+    good = open_data("shapes", samples=4, preprocessing=Preprocessing((28, 28), channels=1))
+    assert first_run(module, good.first(4)).shape == (4, 10)
+    for size, channels in (((28, 28), 3), ((40, 40), 1)):
+        data = open_data("shapes", samples=4, preprocessing=Preprocessing(size, channels))
+        words = f"does not take inputs of {channels}×{size[0]}×{size[1]} .float32.*--input-size"
+        with pytest.raises(DataError, match=words):
+            first_run(module, data.first(4))
 
 
 def outputs_of(path: Path, spec: str, root: Path):

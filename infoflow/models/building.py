@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,9 @@ from infoflow.architectures.factories import Blueprint, blueprint, package
 from infoflow.architectures.spelling import modern
 from infoflow.checkpoints import Checkpoint, open_checkpoint
 from infoflow.errors import ArchitectureError, first_line
+from infoflow.maps import Tensors
+from infoflow.maps import weights as weights_in
+from infoflow.maps.weight import Weight
 from infoflow.models.fitting import fit_sizes
 from infoflow.words import counted, cut, shape_text
 
@@ -81,10 +84,11 @@ def runnable(
         if isinstance(source, Checkpoint)
         else open_checkpoint(source, weights=weights, trust_pickle=trust_pickle)
     )
-    shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    held = weights_in(Tensors.of(checkpoint))
+    shapes = {weight.tensor.name: weight.tensor.shape for weight in held}
     known, plan = _network(checkpoint, shapes, arch, input_size)
-    state = {modern(name): _number(tensor) for name, tensor in checkpoint.tensors.items()}
     module = _built(plan)
+    state = _state(checkpoint, held, module.state_dict().keys())
     notes = fit_sizes(module, state)
     _filled(module, state, checkpoint.path, known)
     checkpoint.check()
@@ -113,7 +117,8 @@ def _network(
                 "path/model.py:FACTORY."
             )
         arch = said
-    return fit(build(arch, input_size), shapes), blueprint(arch)
+    stored = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    return fit(build(arch, input_size), {**stored, **shapes}), blueprint(arch)
 
 
 def _recognised_plan(known: Architecture, shapes: Mapping[str, tuple[int, ...]]) -> Blueprint:
@@ -144,6 +149,25 @@ def _built(plan: Blueprint) -> nn.Module:
         return plan.make()
 
 
+def _state(checkpoint: Checkpoint, held: list[Weight], own: Set[str]) -> dict[str, Tensor]:
+    """The file's tensors by the module's names; computed where the module has not what is stored.
+
+    So a file of pruned, weight-normed or packed weights runs in a plain module, and in a module
+    that computes them itself.
+    """
+    state = {}
+    for weight in held:
+        names = {modern(role.name): role.name for role in weight.roles}
+        if names.keys() <= own or not weight.computed:
+            state |= {new: _number(checkpoint.tensors[old]) for new, old in names.items()}
+        elif weight.factored or weight.tensor.unread:
+            why = weight.tensor.unread or "is kept as a product of low rank"
+            raise ArchitectureError(f"{checkpoint.path} cannot be run: {weight.tensor.name} {why}.")
+        else:
+            state[modern(weight.tensor.name)] = _number(weight.tensor)
+    return state
+
+
 def _number(tensor: StoredTensor) -> Tensor:
     array: np.ndarray[Any, Any] = np.asarray(tensor.load())
     if array.dtype.kind in "fV":  # ml_dtypes' numbers have the kind V
@@ -160,7 +184,14 @@ def _filled(module: nn.Module, state: Mapping[str, Tensor], path: str, known: Ar
     missing = sorted(own.keys() - state.keys() - counters - tied)
     extra = sorted(state.keys() - own.keys())
     wrong = sorted(n for n in own.keys() & state.keys() if own[n].shape != state[n].shape)
+    whole = sorted(
+        name
+        for name in own.keys() & state.keys()
+        if own[name].is_floating_point() and not state[name].is_floating_point()
+    )
     faults = []
+    if whole:
+        faults.append(f"{len(whole)} stored as whole numbers ({cut(whole, 3)})")
     if missing:
         faults.append(f"{counted(len(missing), 'tensor')} missing ({cut(missing, 3)})")
     if extra:

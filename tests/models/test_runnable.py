@@ -132,6 +132,44 @@ def test_folded_norms(tmp_path):
     assert "6 norms folded into the layers before" in found.notes[0]
 
 
+def test_pruned_by_a_mask(tmp_path):
+    from torch.nn.utils import prune
+
+    twin = settled(VGGStyle())
+    for layer in (twin.features[0], twin.classifier[1]):
+        prune.random_unstructured(layer, "weight", 0.5)
+    found = runnable(saved(twin, tmp_path / "a.safetensors"), arch="infoflow:vgg-style")
+    assert torch.equal(logits_of(found.module), logits_of(twin))
+
+
+NORMED = """
+import torch
+from torch.nn.utils.parametrizations import weight_norm
+def normed(): return torch.nn.Sequential(weight_norm(torch.nn.Linear(4, 3)))
+def plain(): return torch.nn.Sequential(torch.nn.Linear(4, 3))
+"""
+
+
+@pytest.mark.parametrize("factory", ["normed", "plain"])
+def test_weight_norm_in_a_module_that_has_it_and_in_one_that_has_not(tmp_path, factory):
+    code = tmp_path / "net.py"
+    code.write_text(NORMED)
+    twin = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)))
+    with torch.no_grad():
+        twin[0].parametrizations.weight.original0.mul_(2)
+    found = runnable(saved(twin, tmp_path / "a.safetensors"), arch=f"{code}:{factory}")
+    one, other = (logits_of(m, shape=(4,)) for m in (found.module, twin))
+    assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_whole_numbers_are_no_weights(tmp_path):
+    twin = VGGStyle()
+    changes = {"features.0.weight": torch.ones(16, 3, 3, 3, dtype=torch.int8)}
+    path = saved(twin, tmp_path / "a.safetensors", **changes)
+    with pytest.raises(ArchitectureError, match=r"1 stored as whole numbers .features.0.weight"):
+        runnable(path, arch="infoflow:vgg-style")
+
+
 def thinned(network: VGGStyle, kept: list[int]) -> dict[str, torch.Tensor]:
     """Without some filters of the first convolution, in every tensor that they touch."""
     state = network.state_dict()

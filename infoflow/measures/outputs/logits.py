@@ -81,12 +81,19 @@ def next_token(logits: Tensor, tokens: Tensor, mask: Tensor | None = None) -> tu
     return logits[:, :-1].movedim(2, 1), following
 
 
-def check_labels(targets: Tensor, classes: int) -> None:
-    """Refuses labels that a network of so many outputs cannot give.
+def check_labels(targets: Tensor, log_q: Tensor) -> None:
+    """Refuses labels that a network of these outputs cannot give.
 
     Raises:
-        DataError: Names the first of them.
+        DataError: They do not lie at the outputs' positions, or one is none of the classes.
     """
+    positions = (log_q.shape[0], *log_q.shape[2:])
+    if targets.shape != positions:
+        raise DataError(
+            f"the network gives an answer for each of {shape_text(positions)} positions (the first "
+            f"counts samples), and the data have labels for {shape_text(tuple(targets.shape))}."
+        )
+    classes = log_q.shape[1]
     wrong = targets[(targets != IGNORED) & ((targets < 0) | (targets >= classes))]
     if len(wrong):
         raise DataError(

@@ -101,7 +101,7 @@ class OutputStream:
         self._classes = log_q.shape[1]
         if targets is not None:
             targets = targets.to(log_q.device)
-            check_labels(targets, self._classes)
+            check_labels(targets, log_q)
             counts = targets != IGNORED
         else:
             counts = torch.ones_like(log_q[:, 0], dtype=torch.bool)

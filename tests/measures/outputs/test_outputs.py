@@ -263,10 +263,17 @@ def test_logits_of_what_networks_return():
 
 
 def test_labels_outside_the_classes():
-    check_labels(torch.tensor([0, 9, IGNORED]), 10)
+    check_labels(torch.tensor([0, 9, IGNORED]), torch.zeros(3, 10))
     for label in (10, -1):
         with pytest.raises(DataError, match=f"label {label}, and the network has 10 outputs"):
-            check_labels(torch.tensor([0, label]), 10)
+            check_labels(torch.tensor([0, label]), torch.zeros(2, 10))
+    with pytest.raises(DataError, match=r"each of 2×5×5 positions .*labels for 2."):
+        check_labels(torch.tensor([0, 0]), torch.zeros(2, 10, 5, 5))
+
+
+def test_networks_that_are_no_ensemble():
+    with pytest.raises(DataError, match=r"different outputs .2×3 and 2×4. cannot"):
+        ensemble([torch.zeros(2, 3), torch.zeros(2, 4)])
 
 
 @given(SEEDS, st.integers(1, 12))

@@ -18,6 +18,8 @@ from infoflow.words import counted, shape_text
 PICTURES = "pictures, as the network takes them"
 """What X is where samples are pictures."""
 
+Prepare = Callable[[Array], Tensor]
+
 LEAST = 2
 """Samples without which nothing can be said of a batch."""
 
@@ -64,7 +66,7 @@ def from_arrays(
     pictures = inputs.dtype == np.uint8
     plan = preprocessing or Preprocessing()
     if pictures:
-        prepare = plan.prepared
+        prepare: Prepare = plan.prepared
         sentence = plan.sentence(inputs.shape[1:3], 1 if inputs.ndim == 3 else 3)
     else:
         prepare, sentence = _plain(name, inputs), "Inputs: numbers, taken as they are."
@@ -130,7 +132,7 @@ def _as_pictures(name: str, inputs: Array) -> tuple[Array, tuple[str, ...]]:
     return inputs, notes
 
 
-def _plain(name: str, inputs: Array) -> Callable[[Array], Tensor]:
+def _plain(name: str, inputs: Array) -> Prepare:
     if inputs.dtype.kind == "f" and inputs.ndim > 1:
         if not np.isfinite(inputs).all():
             first = int(np.argwhere(~np.isfinite(inputs.reshape(len(inputs), -1)))[0, 0])

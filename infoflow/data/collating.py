@@ -136,6 +136,8 @@ def together(batches: Sequence[Batch], where: str) -> Batch:
 
 
 def _form(batch: Batch) -> str:
-    named = isinstance(batch.inputs, dict)
-    inputs = ", ".join(batch.inputs) if named else counted(len(batch.inputs), "input")
+    if isinstance(batch.inputs, dict):
+        inputs = ", ".join(batch.inputs)
+    else:
+        inputs = counted(len(batch.inputs), "input")
     return f"{inputs}{' and targets' if batch.targets is not None else ''}"

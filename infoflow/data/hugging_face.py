@@ -123,19 +123,18 @@ def _pictures(
 def _numbers(name: str, rows: Any, label: str | None) -> Batch:
     """Columns of numbers as one batch; tokens get a mask where their lengths differ."""
     columns = [n for n in rows.features if n != label and _is_number(rows[0][n])]
-    if TOKENS in columns and MASK not in columns:
-        rows = rows.map(lambda row: {MASK: [1] * len(row[TOKENS])}, keep_in_memory=True)
-        columns.append(MASK)
     if not columns:
         raise DataError(
             f"{name} has no pictures and no numbers ({cut(list(rows.features), 5)}): text has to "
             "be made into input_ids first."
         )
     kept = [*columns, *([label] if label else [])]
-    batches = [
-        as_batch({n: np.asarray(row[n])[None] for n in kept}, f"{name}, sample {i}")
-        for i, row in enumerate(rows)
-    ]
+    batches = []
+    for i, row in enumerate(rows):
+        sample = {column: np.asarray(row[column])[None] for column in kept}
+        if TOKENS in sample and MASK not in sample:
+            sample[MASK] = np.ones_like(sample[TOKENS])
+        batches.append(as_batch(sample, f"{name}, sample {i}"))
     return together(batches, name)
 
 

@@ -155,7 +155,7 @@ def _state(checkpoint: Checkpoint, held: list[Weight], own: Set[str]) -> dict[st
     So a file of pruned, weight-normed or packed weights runs in a plain module, and in a module
     that computes them itself.
     """
-    state = {}
+    state: dict[str, Tensor] = {}
     for weight in held:
         names = {modern(role.name): role.name for role in weight.roles}
         if names.keys() <= own or not weight.computed:

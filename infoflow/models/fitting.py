@@ -15,6 +15,9 @@ from infoflow.words import counted, cut, shape_text
 
 State = Mapping[str, Tensor]
 
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
 
 def fit_sizes(module: nn.Module, state: State) -> list[str]:
     """Gives a module's layers the file's sizes; the notes that say so, empty where none changed.
@@ -44,15 +47,13 @@ def _without_auxiliary(module: nn.Module, state: State) -> Iterator[str]:
 
 def _folded(module: nn.Module, state: State) -> Iterator[str]:
     """Norms whose tensors the file lacks, and whose convolution has a bias instead, do nothing."""
-    names = dict(module.named_modules())
-    folded = []
-    previous: tuple[str, nn.Module] | None = None
-    for name, layer in names.items():
-        if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
-            previous = (name, layer)
-        elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)) and previous:
+    folded: list[str] = []
+    place, convolution = "", None
+    for name, layer in dict(module.named_modules()).items():
+        if isinstance(layer, _CONVOLUTIONS):
+            place, convolution = name, layer
+        elif isinstance(layer, _NORMS) and convolution is not None:
             gone = not any(f"{name}.{key}" in state for key in layer.state_dict())
-            place, convolution = previous
             if gone and convolution.bias is None and f"{place}.bias" in state:
                 convolution.bias = nn.Parameter(torch.empty(0))
                 module.set_submodule(name, nn.Identity())
@@ -94,7 +95,7 @@ def _take_size(layer: nn.Module, shape: tuple[int, ...]) -> bool:
     """Whether the layer's sizes can become these, and now are."""
     if isinstance(layer, nn.Linear):
         layer.out_features, layer.in_features = shape
-    elif isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+    elif isinstance(layer, _CONVOLUTIONS):
         if shape[2:] != tuple(layer.kernel_size):
             return False
         if layer.groups == 1:
@@ -103,7 +104,7 @@ def _take_size(layer: nn.Module, shape: tuple[int, ...]) -> bool:
             layer.groups = layer.in_channels = layer.out_channels = shape[0]
         elif shape != tuple(layer.weight.shape):
             return False
-    elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
+    elif isinstance(layer, _NORMS):
         layer.num_features = shape[0]
     else:
         return False

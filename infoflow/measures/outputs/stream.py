@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from infoflow.data.batch import IGNORED
 from infoflow.measures.outputs.calibration import BINS, Reliability, reliability
-from infoflow.measures.outputs.logits import IGNORED, check_labels, log_probabilities
+from infoflow.measures.outputs.logits import check_labels, log_probabilities
 from infoflow.measures.outputs.predictive import (
     confidence,
     correct,

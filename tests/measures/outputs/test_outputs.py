@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from infoflow.data.batch import IGNORED  # noqa: E402
 from infoflow.errors import DataError  # noqa: E402
 from infoflow.measures.outputs.calibration import reliability  # noqa: E402
 from infoflow.measures.outputs.divergence import kl_divergence  # noqa: E402
 from infoflow.measures.outputs.ensembles import ensemble  # noqa: E402
 from infoflow.measures.outputs.logits import (  # noqa: E402
-    IGNORED,
     check_labels,
     log_probabilities,
     logits_of,

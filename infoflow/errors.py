@@ -21,6 +21,10 @@ class DataError(InfoflowError):
     """Data cannot be read, or do not fit the network."""
 
 
+class UserCodeError(DataError):
+    """A function of the user's failed; its own exception is the cause."""
+
+
 class SelectionError(InfoflowError):
     """A layer pattern, measure or option names nothing that exists."""
 

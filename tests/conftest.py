@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.cases import gaussian
+from tests.data_sets import unpack_tests
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -50,3 +51,9 @@ def small_file(tmp_path: Path) -> Path:
         path,
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the real test data of MNIST and CIFAR-10."""
+    return unpack_tests(("mnist", "cifar10"), tmp_path_factory.mktemp("data"))

@@ -173,7 +173,7 @@ def user_blueprint(path: Path, factory: str) -> Blueprint:
     package("torch", "torch", f"{path}:{factory}")
     if not path.is_file():
         raise ArchitectureError(f"{path}: there is no such file to build the network from")
-    module = _load(path)
+    module = load_file(path)
     if not hasattr(module, factory):
         callables = [name for name, value in vars(module).items() if callable(value)]
         raise ArchitectureError(f"{path} has no {factory!r}; {nearest(factory, callables)}")
@@ -200,7 +200,12 @@ def _called(factory: Callable[[], Any], spec: str) -> nn.Module:
     return made
 
 
-def _load(path: Path) -> ModuleType:
+def load_file(path: Path) -> ModuleType:
+    """The module that a file of the user's is, run alone: without its folder on the import path.
+
+    Raises:
+        ArchitectureError: It fails; its exception is the cause.
+    """
     name = f"_infoflow_user_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -10,7 +10,11 @@ import warnings
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+<<<<<<< HEAD
 from infoflow.errors import InfoflowError, OutputError
+=======
+from infoflow.errors import InfoflowError, UserCodeError
+>>>>>>> data
 
 EXIT_MISTAKE = 2
 EXIT_FAULT = 70
@@ -29,6 +33,8 @@ def main() -> None:
     try:
         sys.exit(_run())
     except InfoflowError as error:
+        if isinstance(error, UserCodeError) and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)  # it is their code: they need to see where
         _say(f"infoflow: {error}")
         sys.exit(EXIT_MISTAKE)
     except KeyboardInterrupt:

@@ -10,10 +10,13 @@ from typing import Any
 
 from infoflow.data.batch import Batch, of_one_input
 from infoflow.data.data import Data, Task
+from infoflow.data.folder import open_folder
+from infoflow.data.hugging_face import open_hugging_face
 from infoflow.data.names import open_named
 from infoflow.data.npz import open_npz
 from infoflow.data.preprocessing import Preprocessing
 from infoflow.data.shapes import open_shapes
+from infoflow.data.user_function import is_function, open_function
 
 __all__ = [
     "DATASETS",
@@ -84,6 +87,24 @@ DATASETS: tuple[Kind, ...] = (
         "arrays images and labels (or masks) of a numpy file",
         lambda spec: spec.startswith("npz:"),
         lambda ask: open_npz(ask.spec, ask.path, **ask.choice),
+    ),
+    Kind(
+        "folder:PATH",
+        "pictures: a folder for each class, or images/ beside masks/, or pictures alone",
+        lambda spec: spec.startswith("folder:"),
+        lambda ask: open_folder(ask.spec, ask.path, split=ask.split, **ask.choice),
+    ),
+    Kind(
+        "hf:PATH",
+        "a data set on this disk that Hugging Face's datasets saved",
+        lambda spec: spec.startswith("hf:"),
+        lambda ask: open_hugging_face(ask.spec, ask.path, split=ask.split, **ask.choice),
+    ),
+    Kind(
+        "path/file.py:function",
+        "any iterable of batches: tensors, tuples of inputs and targets, or dictionaries",
+        is_function,
+        lambda ask: open_function(ask.spec, samples=ask.samples),
     ),
     Kind(
         "NAME",

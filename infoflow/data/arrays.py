@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from infoflow.data.batch import of_one_input
-from infoflow.data.data import Data, Task, chosen, fewer
+from infoflow.data.batch import Batch, of_one_input
+from infoflow.data.data import Data, chosen, fewer
+from infoflow.data.labels import Array, as_targets, one_class, task_of
 from infoflow.data.preprocessing import Preprocessing
 from infoflow.errors import DataError
 from infoflow.words import counted, shape_text
 
-Array = np.ndarray[Any, Any]
-
 PICTURES = "pictures, as the network takes them"
 """What X is where samples are pictures."""
+
+Prepare = Callable[[Array], Tensor]
 
 LEAST = 2
 """Samples without which nothing can be said of a batch."""
@@ -58,6 +58,7 @@ def from_arrays(
     if targets is not None and len(targets) != available:
         raise DataError(f"{name}: {available:,} inputs and {len(targets):,} labels.")
     enough(name, available if samples is None else min(available, samples))
+    targets = None if targets is None else as_targets(targets)
     task, known = task_of(name, targets, classes)
     order = chosen(available, samples, seed)
     inputs = inputs[order]
@@ -65,17 +66,17 @@ def from_arrays(
     pictures = inputs.dtype == np.uint8
     plan = preprocessing or Preprocessing()
     if pictures:
-        prepare, sentence = (
-            plan.prepared,
-            plan.sentence(inputs.shape[1:3], *inputs.shape[3:] or (1,)),
-        )
+        prepare: Prepare = plan.prepared
+        sentence = plan.sentence(inputs.shape[1:3], 1 if inputs.ndim == 3 else 3)
     else:
         prepare, sentence = _plain(name, inputs), "Inputs: numbers, taken as they are."
 
-    def read(start: int, stop: int) -> Any:
+    def read(start: int, stop: int) -> Batch:
         labels = None
-        if targets is not None:
-            labels = _targets(targets[start:stop], task, plan if pictures else Preprocessing())
+        if targets is not None and task == "segmentation" and pictures:
+            labels = plan.masks(targets[start:stop])
+        elif targets is not None:
+            labels = torch.from_numpy(targets[start:stop])
         return of_one_input(prepare(inputs[start:stop]), labels)
 
     return Data(
@@ -112,60 +113,6 @@ def enough(name: str, count: int) -> None:
         )
 
 
-def task_of(
-    name: str, targets: Array | None, classes: Sequence[str] | None
-) -> tuple[Task, tuple[str, ...] | None]:
-    """What the targets are, and the names of their classes.
-
-    Raises:
-        DataError: They are negative, not finite, or beyond the classes.
-    """
-    if targets is None:
-        return "none", None if classes is None else tuple(classes)
-    if targets.dtype.kind == "f":
-        if targets.ndim > 2 or not np.isfinite(targets).all():
-            raise DataError(
-                f"{name}: targets of the shape {shape_text(targets.shape)} are not finite numbers, "
-                "one or some a sample."
-            )
-        return "regression", None
-    if targets.dtype.kind not in "iu" or targets.ndim not in (1, 3):
-        raise DataError(
-            f"{name}: labels are one integer a sample, (n,), or a mask, (n, height, width); here "
-            f"they are {targets.dtype} of the shape {shape_text(targets.shape)}."
-        )
-    least, most = (int(targets.min()), int(targets.max())) if targets.size else (0, 0)
-    count = len(classes) if classes is not None else most + 1
-    if least < 0 or most >= count:
-        wrong = least if least < 0 else most
-        raise DataError(
-            f"{name}: the label {wrong} is outside its {counted(count, 'class', 'classes')}, "
-            f"which are numbered from 0 to {count - 1}."
-        )
-    names = tuple(classes) if classes is not None else tuple(map(str, range(count)))
-    return ("classification" if targets.ndim == 1 else "segmentation"), names
-
-
-def one_class(
-    targets: Array | None, task: Task, classes: tuple[str, ...] | None
-) -> tuple[str, ...]:
-    """A note where every sample has the same label."""
-    if targets is None or task != "classification" or len(np.unique(targets)) > 1:
-        return ()
-    label = int(targets[0])
-    return (
-        f"All {len(targets):,} samples are of one class ({classes[label] if classes else label}): "
-        "nothing can be said of information about the label.",
-    )
-
-
-def _targets(targets: Array, task: Task, preprocessing: Preprocessing) -> Tensor:
-    if task == "segmentation":
-        return preprocessing.masks(targets)
-    kind = np.float32 if task == "regression" else np.int64
-    return torch.from_numpy(targets.astype(kind))
-
-
 def _as_pictures(name: str, inputs: Array) -> tuple[Array, tuple[str, ...]]:
     """Pictures with their channels last, a single channel dropped; anything else as it is."""
     if inputs.dtype != np.uint8:
@@ -185,7 +132,7 @@ def _as_pictures(name: str, inputs: Array) -> tuple[Array, tuple[str, ...]]:
     return inputs, notes
 
 
-def _plain(name: str, inputs: Array) -> Callable[[Array], Tensor]:
+def _plain(name: str, inputs: Array) -> Prepare:
     if inputs.dtype.kind == "f" and inputs.ndim > 1:
         if not np.isfinite(inputs).all():
             first = int(np.argwhere(~np.isfinite(inputs.reshape(len(inputs), -1)))[0, 0])

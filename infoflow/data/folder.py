@@ -15,9 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from infoflow.data.arrays import PICTURES, Array, enough, of_all, one_class
+from infoflow.architectures.factories import package
+from infoflow.data.arrays import PICTURES, enough, of_all
 from infoflow.data.batch import Batch, of_one_input
-from infoflow.data.data import Data, chosen, fewer
+from infoflow.data.data import Data, Task, fewer
+from infoflow.data.labels import Array, as_targets, one_class
 from infoflow.data.preprocessing import Preprocessing
 from infoflow.errors import DataError, first_line
 from infoflow.words import counted, cut, listed, shape_text
@@ -27,11 +29,6 @@ ENDINGS = frozenset(
 )
 SPLITS = {"test": ("test", "val", "valid", "validation"), "train": ("train",)}
 """Names of the folder in which a split may lie."""
-
-VOID = 255
-"""The value of a mask's pixels that do not count."""
-
-IGNORED = -100
 
 Mode = Literal["RGB", "L", "mask"]
 
@@ -61,7 +58,10 @@ def open_folder(
     """
     found, classes = samples_of(path, split)
     plan = preprocessing or Preprocessing()
-    good, bad, sizes = _readable(found, chosen(len(found), None, seed), samples, seed)
+    good, bad, sizes = _readable(found, samples, seed)
+    if not good:
+        names = listed([str(path) for path in bad], 3)
+        raise DataError(f"{name}: none of its {len(bad)} pictures can be read: {names}.")
     enough(name, len(good))
     masks = any(isinstance(sample.label, Path) for sample in good)
     if plan.size is None and len(sizes) > 1:
@@ -80,20 +80,19 @@ def open_folder(
         targets = None
         if masks:
             drawn = [decoded(_file(sample.label), "mask") for sample in good[start:stop]]
-            labels = torch.cat([plan.masks(mask[None]) for mask in drawn])
-            targets = labels.masked_fill(labels == VOID, IGNORED)
+            targets = torch.cat([plan.masks(as_targets(mask[None])) for mask in drawn])
         elif classes is not None:
             targets = torch.tensor([sample.label for sample in good[start:stop]])
         return of_one_input(torch.cat(images), targets)
 
     labels = None if masks or classes is None else np.array([sample.label for sample in good])
-    task = "segmentation" if masks else "none" if classes is None else "classification"
+    task: Task = "segmentation" if masks else "none" if classes is None else "classification"
     return Data(
         name=name,
         description=f"Pictures of {path}: {of_all(len(good), len(found) - len(bad), seed)}.",
         samples=len(good),
         classes=classes,
-        task=task,  # type: ignore[arg-type]
+        task=task,
         x_name=PICTURES,
         read=read,
         preprocessing=plan.sentence(next(iter(sizes)) if len(sizes) == 1 else None, 3),
@@ -158,11 +157,11 @@ def _has_pictures(folder: Path) -> bool:
 
 
 def _readable(
-    found: list[Sample], order: Array, samples: int | None, seed: int
+    found: list[Sample], samples: int | None, seed: int
 ) -> tuple[list[Sample], list[Path], set[tuple[int, ...]]]:
     """As many readable samples as are wanted, those that are not readable, and the sizes seen."""
-    if samples is not None and samples < len(found):
-        order = np.random.default_rng(seed).permutation(len(found))
+    few = samples is not None and samples < len(found)
+    order = np.random.default_rng(seed).permutation(len(found)) if few else np.arange(len(found))
     good: list[Sample] = []
     bad: list[Path] = []
     sizes: set[tuple[int, ...]] = set()
@@ -188,7 +187,7 @@ def decoded(path: Path, mode: Mode) -> Array:
     Raises:
         DataError: It cannot be read.
     """
-    from PIL import Image
+    Image = package("PIL.Image", "pillow", f"the picture {path}", "give arrays (npz:PATH)")
 
     try:
         with warnings.catch_warnings():

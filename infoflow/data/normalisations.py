@@ -28,6 +28,8 @@ SAMPLES: dict[str, tuple[tuple[float, ...], tuple[float, ...], int, int]] = {
 }
 """Mean, standard deviation, channels and side of the sample models' images (their cards)."""
 
+_PICTURES = (1, 3)
+
 INCEPTION = frozenset({"torchvision:googlenet", "torchvision:inception_v3"})
 """Their published weights, of TensorFlow, take −1..1 (torchvision's ``transform_input``)."""
 
@@ -50,7 +52,7 @@ def own_preprocessing(
     found = _by_name(architecture)
     if channels is not None and channels != found.channels:
         # A network that was trained on other pictures than its namesake: its figures are not known.
-        found = Preprocessing(found.size, channels)
+        found = Preprocessing(found.size, channels if channels in _PICTURES else None)
     size = architecture.input_size if architecture is not None else None
     if found.size is None and size is not None and len(size) == 2:
         found = replace(found, size=(size[0], size[1]))
@@ -66,7 +68,7 @@ def own_preprocessing(
         mean=_metadata_numbers(metadata, "mean", ","),
         std=_metadata_numbers(metadata, "std", ","),
         size=None if shape is None else (int(shape[1]), int(shape[2])),
-        channels=None if shape is None else int(shape[0]),
+        channels=int(shape[0]) if shape is not None and shape[0] in _PICTURES else None,
         said_by="from the file's metadata",
     )
 

@@ -54,8 +54,9 @@ def read_npz(path: Path) -> dict[str, np.ndarray[Any, Any]]:
         DataError: It is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
+        with path.open("rb") as stream:  # numpy leaves a damaged file open
+            archive = np.load(stream, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
                 raise DataError(f"{path} is one array; an .npz file with 'images' is needed.")
             empty = np.empty(0)
             return {name: archive[name] if name in _NAMES else empty for name in archive.files}

@@ -1,4 +1,4 @@
-"""From pictures to a network's input: size, channels, mean and standard deviation, said in words."""
+"""From pictures to a network's input: size, channels, mean and deviation, and that in words."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Preprocessing:
 
     def prepared(self, images: np.ndarray[Any, Any]) -> Tensor:
         """(n, h, w) or (n, h, w, 3) uint8 to (n, channels, height, width) float32."""
-        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(torch.float32) / 255
+        pixels = torch.from_numpy(np.array(images)).to(torch.float32) / 255
         pixels = pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
         pixels = self._resized(_with_channels(pixels, self.channels))
         if self.order == "bgr":

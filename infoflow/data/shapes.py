@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from infoflow.data.arrays import PICTURES, Array, enough, of_all
+from infoflow.data.arrays import PICTURES, enough, of_all
 from infoflow.data.batch import Batch, of_one_input
 from infoflow.data.data import Data, chosen, fewer
+from infoflow.data.labels import Array
 from infoflow.data.preprocessing import Preprocessing
 from infoflow.errors import DataError
 
@@ -38,7 +39,8 @@ def _polar(u: Array, v: Array) -> tuple[Array, Array]:
 
 def _star(u: Array, v: Array) -> Array:
     radius, angle = _polar(u, v)
-    return radius < 0.62 + 0.38 * np.cos(5 * angle)
+    inside: Array = radius < 0.62 + 0.38 * np.cos(5 * angle)
+    return inside
 
 
 SHAPES: Mapping[str, Inside] = {

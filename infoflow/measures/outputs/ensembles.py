@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from infoflow.errors import DataError
 from infoflow.measures.outputs.predictive import predictive_entropy
+from infoflow.words import joined, shape_text
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,16 @@ class Ensemble:
 
 
 def ensemble(members: Sequence[Tensor]) -> Ensemble:
-    """The ensemble of networks with these log-probabilities, each (n, classes, …)."""
+    """The ensemble of networks with these log-probabilities, each (n, classes, …).
+
+    Raises:
+        DataError: The networks' outputs differ in shape.
+    """
+    shapes = list(dict.fromkeys(shape_text(tuple(member.shape)) for member in members))
+    if len(shapes) > 1:
+        raise DataError(
+            f"networks with different outputs ({joined(shapes)}) cannot be one ensemble."
+        )
     log_q = torch.logsumexp(torch.stack(list(members)), dim=0) - math.log(len(members))
     total = predictive_entropy(log_q)
     expected = torch.stack([predictive_entropy(member) for member in members]).mean(dim=0)

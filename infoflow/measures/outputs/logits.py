@@ -8,11 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infoflow.data.batch import IGNORED
 from infoflow.errors import DataError
 from infoflow.words import counted, shape_text
-
-IGNORED = -100
-"""The label of a position that does not count, as torch has it."""
 
 _KEYS = ("logits", "out", "output")
 
@@ -45,7 +43,7 @@ def logits_of(output: Any) -> Tensor:
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
-    """The logarithms of probabilities, (n, classes, …) in float64, of logits; the classes' probabilities sum to 1.
+    """Logarithms of the classes' probabilities, in float64, of logits (n, classes, …).
 
     One logit is that of the second of two classes (a sigmoid's). What already sums to 1 over the
     classes and is nowhere negative is taken for probabilities.
@@ -83,12 +81,19 @@ def next_token(logits: Tensor, tokens: Tensor, mask: Tensor | None = None) -> tu
     return logits[:, :-1].movedim(2, 1), following
 
 
-def check_labels(targets: Tensor, classes: int) -> None:
-    """Refuses labels that a network of so many outputs cannot give.
+def check_labels(targets: Tensor, log_q: Tensor) -> None:
+    """Refuses labels that a network of these outputs cannot give.
 
     Raises:
-        DataError: Names the first of them.
+        DataError: They do not lie at the outputs' positions, or one is none of the classes.
     """
+    positions = (log_q.shape[0], *log_q.shape[2:])
+    if targets.shape != positions:
+        raise DataError(
+            f"the network gives an answer for each of {shape_text(positions)} positions (the first "
+            f"counts samples), and the data have labels for {shape_text(tuple(targets.shape))}."
+        )
+    classes = log_q.shape[1]
     wrong = targets[(targets != IGNORED) & ((targets < 0) | (targets >= classes))]
     if len(wrong):
         raise DataError(

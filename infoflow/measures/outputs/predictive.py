@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from infoflow.measures.outputs.logits import IGNORED
+from infoflow.data.batch import IGNORED
 
 
 def predictive_entropy(log_q: Tensor) -> Tensor:

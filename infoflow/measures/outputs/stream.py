@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from infoflow.data.batch import IGNORED
 from infoflow.measures.outputs.calibration import BINS, Reliability, reliability
-from infoflow.measures.outputs.logits import IGNORED, check_labels, log_probabilities
+from infoflow.measures.outputs.logits import check_labels, log_probabilities
 from infoflow.measures.outputs.predictive import (
     confidence,
     correct,
@@ -101,7 +102,7 @@ class OutputStream:
         self._classes = log_q.shape[1]
         if targets is not None:
             targets = targets.to(log_q.device)
-            check_labels(targets, self._classes)
+            check_labels(targets, log_q)
             counts = targets != IGNORED
         else:
             counts = torch.ones_like(log_q[:, 0], dtype=torch.bool)

@@ -11,22 +11,20 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from infoflow.architectures.architecture import Architecture
 from infoflow.words import counted, cut, shape_text
 
 State = Mapping[str, Tensor]
 
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
-def fitted(
-    module: nn.Module, state: State, path: str, known: Architecture
-) -> tuple[nn.Module, list[str]]:
-    """The module with its layers in the file's sizes, and notes that say so.
+
+def fit_sizes(module: nn.Module, state: State) -> list[str]:
+    """Gives a module's layers the file's sizes; the notes that say so, empty where none changed.
 
     Args:
         module: Freshly built; it is changed.
         state: The file's tensors, under the module's names.
-        path: Of the file, for failures.
-        known: The architecture.
     """
     notes = [*_without_auxiliary(module, state), *_folded(module, state)]
     resized = list(_resized(module, state))
@@ -35,7 +33,7 @@ def fitted(
             f"{counted(len(resized), 'layer')} in the file's size instead of the usual one: "
             f"{cut(resized, 3)}."
         )
-    return module, notes
+    return notes
 
 
 def _without_auxiliary(module: nn.Module, state: State) -> Iterator[str]:
@@ -49,15 +47,13 @@ def _without_auxiliary(module: nn.Module, state: State) -> Iterator[str]:
 
 def _folded(module: nn.Module, state: State) -> Iterator[str]:
     """Norms whose tensors the file lacks, and whose convolution has a bias instead, do nothing."""
-    names = dict(module.named_modules())
-    folded = []
-    previous: tuple[str, nn.Module] | None = None
-    for name, layer in names.items():
-        if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
-            previous = (name, layer)
-        elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)) and previous:
+    folded: list[str] = []
+    place, convolution = "", None
+    for name, layer in dict(module.named_modules()).items():
+        if isinstance(layer, _CONVOLUTIONS):
+            place, convolution = name, layer
+        elif isinstance(layer, _NORMS) and convolution is not None:
             gone = not any(f"{name}.{key}" in state for key in layer.state_dict())
-            place, convolution = previous
             if gone and convolution.bias is None and f"{place}.bias" in state:
                 convolution.bias = nn.Parameter(torch.empty(0))
                 module.set_submodule(name, nn.Identity())
@@ -74,7 +70,7 @@ def _resized(module: nn.Module, state: State) -> Iterator[str]:
         if weight is None or not isinstance(own, Tensor) or own.ndim != weight.ndim:
             continue
         before = tuple(own.shape)
-        if not _take_size(layer, tuple(weight.shape)):
+        if _as_stored(layer, name, state) or not _take_size(layer, tuple(weight.shape)):
             continue
         for leaf in ("weight", "bias"):
             parameter, stored = getattr(layer, leaf, None), state.get(f"{name}.{leaf}")
@@ -87,11 +83,19 @@ def _resized(module: nn.Module, state: State) -> Iterator[str]:
             yield f"{name} ({shape_text(tuple(weight.shape))} for {shape_text(before)})"
 
 
+def _as_stored(layer: nn.Module, name: str, state: State) -> bool:
+    """Whether weight and bias have the file's shapes already; tied ones must stay tied."""
+    pairs = (
+        (getattr(layer, leaf, None), state.get(f"{name}.{leaf}")) for leaf in ("weight", "bias")
+    )
+    return all(own is None or one is None or own.shape == one.shape for own, one in pairs)
+
+
 def _take_size(layer: nn.Module, shape: tuple[int, ...]) -> bool:
     """Whether the layer's sizes can become these, and now are."""
     if isinstance(layer, nn.Linear):
         layer.out_features, layer.in_features = shape
-    elif isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+    elif isinstance(layer, _CONVOLUTIONS):
         if shape[2:] != tuple(layer.kernel_size):
             return False
         if layer.groups == 1:
@@ -100,7 +104,7 @@ def _take_size(layer: nn.Module, shape: tuple[int, ...]) -> bool:
             layer.groups = layer.in_channels = layer.out_channels = shape[0]
         elif shape != tuple(layer.weight.shape):
             return False
-    elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
+    elif isinstance(layer, _NORMS):
         layer.num_features = shape[0]
     else:
         return False

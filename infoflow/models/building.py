@@ -1,11 +1,12 @@
-"""Networks that run: a checkpoint's weights in the module that they belong to."""
+"""From a checkpoint to a module: recognised or named, built, filled with the weights, tried."""
 
 from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,14 @@ from torch import Tensor, nn
 
 from infoflow.architectures import build, cifar_resnet, fit, recognise
 from infoflow.architectures.architecture import Architecture
-from infoflow.architectures.factories import Blueprint, blueprint
+from infoflow.architectures.factories import Blueprint, blueprint, package
 from infoflow.architectures.spelling import modern
 from infoflow.checkpoints import Checkpoint, open_checkpoint
 from infoflow.errors import ArchitectureError, first_line
-from infoflow.fitting import fitted
+from infoflow.maps import Tensors
+from infoflow.maps import weights as weights_in
+from infoflow.maps.weight import Weight
+from infoflow.models.fitting import fit_sizes
 from infoflow.words import counted, cut, shape_text
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 
 SAFE = ("infoflow:", "torchvision:", "timm:")
 """Beginnings of names that a file may give for itself: no code of the file's choice is run."""
+
+VISION_TRANSFORMERS = "torchvision:vit_"
 
 
 @dataclass(frozen=True)
@@ -78,10 +84,12 @@ def runnable(
         if isinstance(source, Checkpoint)
         else open_checkpoint(source, weights=weights, trust_pickle=trust_pickle)
     )
-    shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    held = weights_in(Tensors.of(checkpoint))
+    shapes = {weight.tensor.name: weight.tensor.shape for weight in held}
     known, plan = _network(checkpoint, shapes, arch, input_size)
-    state = {modern(name): _number(tensor) for name, tensor in checkpoint.tensors.items()}
-    module, notes = fitted(_built(plan), state, checkpoint.path, known)
+    module = _built(plan)
+    state = _state(checkpoint, held, module.state_dict().keys())
+    notes = fit_sizes(module, state)
     _filled(module, state, checkpoint.path, known)
     checkpoint.check()
     channels = first_channels(module)
@@ -109,7 +117,8 @@ def _network(
                 "path/model.py:FACTORY."
             )
         arch = said
-    return fit(build(arch, input_size), shapes), blueprint(arch)
+    stored = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
+    return fit(build(arch, input_size), {**stored, **shapes}), blueprint(arch)
 
 
 def _recognised_plan(known: Architecture, shapes: Mapping[str, tuple[int, ...]]) -> Blueprint:
@@ -118,13 +127,45 @@ def _recognised_plan(known: Architecture, shapes: Mapping[str, tuple[int, ...]])
         from infoflow.zoo import CifarResNet
 
         return Blueprint(lambda: CifarResNet(variant.depth, variant.shortcut, variant.head))
-    return blueprint(known.name)
+    plan = blueprint(known.name)
+    if known.name.startswith(VISION_TRANSFORMERS) and known.input_size != plan.input_size:
+        return replace(plan, make=partial(_vision_transformer, known))
+    return plan
+
+
+def _vision_transformer(known: Architecture) -> nn.Module:
+    """One whose position embedding is for images of another size than usual."""
+    models = package("torchvision.models", "torchvision", known.name)
+    assert known.input_size is not None
+    found: nn.Module = models.get_model(
+        known.name.partition(":")[2], weights=None, image_size=known.input_size[0]
+    )
+    return found
 
 
 def _built(plan: Blueprint) -> nn.Module:
     # The weights that are drawn here are overwritten; nobody's random numbers are used up.
     with torch.random.fork_rng(devices=[]):
         return plan.make()
+
+
+def _state(checkpoint: Checkpoint, held: list[Weight], own: Set[str]) -> dict[str, Tensor]:
+    """The file's tensors by the module's names; computed where the module has not what is stored.
+
+    So a file of pruned, weight-normed or packed weights runs in a plain module, and in a module
+    that computes them itself.
+    """
+    state: dict[str, Tensor] = {}
+    for weight in held:
+        names = {modern(role.name): role.name for role in weight.roles}
+        if names.keys() <= own or not weight.computed:
+            state |= {new: _number(checkpoint.tensors[old]) for new, old in names.items()}
+        elif weight.factored or weight.tensor.unread:
+            why = weight.tensor.unread or "is kept as a product of low rank"
+            raise ArchitectureError(f"{checkpoint.path} cannot be run: {weight.tensor.name} {why}.")
+        else:
+            state[modern(weight.tensor.name)] = _number(weight.tensor)
+    return state
 
 
 def _number(tensor: StoredTensor) -> Tensor:
@@ -138,10 +179,19 @@ def _filled(module: nn.Module, state: Mapping[str, Tensor], path: str, known: Ar
     """Loads the weights, each of them, and none less."""
     own = module.state_dict()
     counters = {name for name in own if name.endswith("num_batches_tracked")}
-    missing = sorted(own.keys() - state.keys() - counters)
+    given = {own[name].data_ptr() for name in own.keys() & state.keys()}
+    tied = {name for name in own.keys() - state.keys() if own[name].data_ptr() in given}
+    missing = sorted(own.keys() - state.keys() - counters - tied)
     extra = sorted(state.keys() - own.keys())
     wrong = sorted(n for n in own.keys() & state.keys() if own[n].shape != state[n].shape)
+    whole = sorted(
+        name
+        for name in own.keys() & state.keys()
+        if own[name].is_floating_point() and not state[name].is_floating_point()
+    )
     faults = []
+    if whole:
+        faults.append(f"{len(whole)} stored as whole numbers ({cut(whole, 3)})")
     if missing:
         faults.append(f"{counted(len(missing), 'tensor')} missing ({cut(missing, 3)})")
     if extra:
@@ -158,7 +208,7 @@ def _filled(module: nn.Module, state: Mapping[str, Tensor], path: str, known: Ar
             f"{path} cannot be run as {known.title}: {'; '.join(faults)}. Say what network it is "
             "with --arch, or leave --data out."
         )
-    module.load_state_dict({**{n: own[n] for n in counters}, **state})
+    module.load_state_dict(dict(state), strict=False)  # what may be missing was told above
 
 
 def _try(

@@ -1,0 +1,88 @@
+"""What is known of each sample: labels, masks of labels, numbers, or the tokens themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from infoflow.data.batch import IGNORED
+from infoflow.data.data import Task
+from infoflow.errors import DataError
+from infoflow.words import counted, shape_text
+
+Array = np.ndarray[Any, Any]
+Classes = tuple[str, ...] | None
+
+VOID = 255
+"""The value of a mask's pixels that do not count, where masks are bytes."""
+
+
+def as_targets(targets: Array) -> Array:
+    """Labels as int64, a mask's ``VOID`` as ``IGNORED``; numbers as float32."""
+    if targets.dtype.kind == "f":
+        return targets.astype(np.float32)
+    if targets.dtype.kind not in "iub":
+        return targets  # task_of says that these are none
+    labels = targets.astype(np.int64)
+    if targets.dtype == np.uint8 and targets.ndim == 3:
+        labels[labels == VOID] = IGNORED
+    return labels
+
+
+def task_of(
+    name: str, targets: Array | None, classes: Sequence[str] | None, tokens: Array | None = None
+) -> tuple[Task, Classes]:
+    """What the targets are, and the names of their classes.
+
+    Args:
+        name: Of the data, for failures.
+        targets: As `as_targets` gives them.
+        classes: Their names; numbers where it is None.
+        tokens: X where it holds token ids (n, length): targets of that shape are tokens to come.
+
+    Raises:
+        DataError: They are negative, not finite, beyond the classes, or of another shape.
+    """
+    given = None if classes is None else tuple(classes)
+    if targets is None:
+        return "none", given
+    if targets.dtype.kind == "f":
+        if targets.ndim > 2 or not np.isfinite(targets).all():
+            raise DataError(
+                f"{name}: targets of the shape {shape_text(targets.shape)} are not finite numbers, "
+                "one or some a sample."
+            )
+        return "regression", None
+    if tokens is not None and targets.shape == tokens.shape:
+        return "next-token", None
+    if targets.dtype.kind not in "iu" or targets.ndim not in (1, 3):
+        raise DataError(
+            f"{name}: labels are one integer a sample, (n,), or a mask, (n, height, width); here "
+            f"they are {targets.dtype} of the shape {shape_text(targets.shape)}."
+        )
+    return ("classification" if targets.ndim == 1 else "segmentation"), _named(name, targets, given)
+
+
+def _named(name: str, targets: Array, classes: Classes) -> tuple[str, ...]:
+    labels = targets[targets != IGNORED]
+    least, most = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
+    count = len(classes) if classes is not None else most + 1
+    if least < 0 or most >= count:
+        raise DataError(
+            f"{name}: the label {least if least < 0 else most} is outside its "
+            f"{counted(count, 'class', 'classes')}, which are numbered from 0 to {count - 1}."
+        )
+    return classes if classes is not None else tuple(map(str, range(count)))
+
+
+def one_class(targets: Array | None, task: Task, classes: Classes) -> tuple[str, ...]:
+    """A note where every sample has the same label."""
+    if targets is None or task != "classification" or len(np.unique(targets)) > 1:
+        return ()
+    label = int(targets[0])
+    return (
+        f"All {len(targets):,} samples are of one class ({classes[label] if classes else label}): "
+        "nothing can be said of information about the label.",
+    )

@@ -41,7 +41,7 @@ def summed_loss(output: Any, batch: Batch) -> Tensor:
         targets = logits.detach().argmax(1)
     if targets.is_floating_point():
         return _squared(logits, targets)
-    if logits.shape == targets.shape or logits.shape == (*targets.shape, 1):
+    if logits.shape in {targets.shape, (*targets.shape, 1)}:
         flat = logits.reshape(targets.shape)
         return functional.binary_cross_entropy_with_logits(
             flat, targets.to(flat.dtype), reduction="sum"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,10 +19,6 @@ from infoflow.capture.watch import Watch
 from infoflow.errors import CaptureError, first_line
 
 
-Each = Callable[[Site, Tensor], None]
-"""Takes a site and its detached tensor, which may change in place once the call is over."""
-
-
 class Recorder:
     """What a network's sites hold, pass by pass; made by :func:`capture`.
 
@@ -30,19 +26,12 @@ class Recorder:
         module: The network.
         errors: Whether error signals will be asked for.
         names: Sites to keep, None for all.
-        each: Is given each site's tensor instead of its being kept.
     """
 
     def __init__(
-        self,
-        module: nn.Module,
-        *,
-        errors: bool = False,
-        names: Collection[str] | None = None,
-        each: Each | None = None,
+        self, module: nn.Module, *, errors: bool = False, names: Collection[str] | None = None
     ) -> None:
         self.module = module
-        self.each = each
         self.errors_wanted = errors
         self.names = None if names is None else frozenset(names)
         self.activations: dict[Site, Tensor] = {}
@@ -69,9 +58,9 @@ class Recorder:
         self.clear()
         watch = Watch(self.module, self._receive)
         inputs = mapped(batch.inputs, self._input)
-        with torch.set_grad_enabled(self.errors_wanted), watch.over([*named(inputs).values()]):
-            with self._keeping:
-                return run_watched(self.module, inputs, watch)
+        grad = torch.set_grad_enabled(self.errors_wanted)
+        with grad, watch.over([*named(inputs).values()]), self._keeping:
+            return run_watched(self.module, inputs, watch)
 
     def clear(self) -> None:
         """Let go of the last pass."""
@@ -118,10 +107,7 @@ class Recorder:
         used = tensor if replaced is None else replaced
         if used.requires_grad:
             self._edges[site] = get_gradient_edge(used)
-        if self.each is None:
-            self.activations[site] = used.detach()
-        else:
-            self.each(site, used.detach())
+        self.activations[site] = used.detach()
         return replaced
 
 
@@ -134,7 +120,9 @@ def run_watched(module: nn.Module, inputs: Inputs, watch: Watch) -> Any:
     except (torch.OutOfMemoryError, CaptureError):
         raise
     except Exception as error:
-        where = f"in {watch.reached}" if watch.reached else "at its start"
+        if "can't allocate memory" in str(error):  # what the CPU's allocator says
+            raise torch.OutOfMemoryError(str(error)) from error
+        where = f"in {watch.running}" if watch.running else "in its own code"
         shapes = ", ".join("×".join(map(str, tensor.shape)) for tensor in named(inputs).values())
         raise CaptureError(
             f"The network stopped {where} on a batch of shape {shapes}: {first_line(error)}"
@@ -143,11 +131,7 @@ def run_watched(module: nn.Module, inputs: Inputs, watch: Watch) -> Any:
 
 @contextmanager
 def capture(
-    module: nn.Module,
-    *,
-    errors: bool = False,
-    names: Collection[str] | None = None,
-    each: Each | None = None,
+    module: nn.Module, *, errors: bool = False, names: Collection[str] | None = None
 ) -> Iterator[Recorder]:
     """Watch the sites of an unmodified network, which is put back afterwards whatever happens.
 
@@ -157,9 +141,6 @@ def capture(
         module: Any module.
         errors: Whether the recorder is to give error signals.
         names: Sites to keep, None for all.
-        each: Is given each site's tensor as soon as it exists, instead of its being kept: a batch
-            then takes no more memory than without watching. Name the sites: of a block that speaks
-            for the last site inside, both are given otherwise.
 
     Yields:
         A recorder, for any number of passes.
@@ -176,4 +157,4 @@ def capture(
     """
     module = uncompiled(module)
     with undisturbed(module):
-        yield Recorder(module, errors=errors, names=names, each=each)
+        yield Recorder(module, errors=errors, names=names)

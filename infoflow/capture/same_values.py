@@ -62,4 +62,3 @@ def _place(tensor: Tensor) -> Place:
     dense = tensor.is_contiguous()
     shape = () if dense else tuple(tensor.shape)
     return offset, tensor.numel(), shape, () if dense else tensor.stride()
-

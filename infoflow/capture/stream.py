@@ -17,6 +17,7 @@ from infoflow.capture.plan import Plan
 from infoflow.capture.recorder import Recorder, capture
 from infoflow.capture.site import Site
 from infoflow.capture.survey import SiteSize
+from infoflow.errors import CaptureError
 
 Loss = Callable[[Any, Batch], Tensor]
 """The summed loss of a batch from the network's output."""
@@ -92,13 +93,13 @@ def _pieces(
         output = recorder.run(batch)
         errors = {} if loss is None else recorder.errors(loss(output, batch))
     except torch.OutOfMemoryError:
-        if batch.size == 1:
-            raise
-        recorder.clear()
         errors = None
     if errors is not None:
         yield batch, errors
         return
+    recorder.clear()
+    if batch.size == 1:
+        raise CaptureError("The memory does not suffice to run a single sample.")
     half = batch.size // 2
     for rows in (slice(0, half), slice(half, batch.size)):
         yield from _pieces(recorder, part(batch, rows), loss)
@@ -198,7 +199,7 @@ class _Room:
     def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """Keep the rows."""
         self._keep(self.gathered.activations, site, values, rows)
-        finite = values.flatten(1).isfinite().all(1)
+        finite = values.reshape(len(values), -1).isfinite().all(1)
         if site not in self.gathered.non_finite and not bool(finite.all()):
             self.gathered.non_finite[site] = rows.start + int((~finite).nonzero()[0])
 
@@ -212,7 +213,9 @@ class _Room:
 
     def _keep(self, kept: dict[Site, Tensor], site: Site, values: Tensor, rows: slice) -> None:
         if site not in kept:
-            kept[site] = self._empty(self.sizes[site], f"{len(kept)}-{kept is self.gathered.errors}")
+            kept[site] = self._empty(
+                self.sizes[site], f"{len(kept)}-{kept is self.gathered.errors}"
+            )
         kept[site][rows] = values.to(kept[site].dtype).cpu()
 
     def _empty(self, size: SiteSize, name: str) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -79,12 +79,18 @@ class Watch:
     Args:
         module: The network.
         receive: Is told each site.
+        escaped: Is told each tensor whose numbers leave torch.
     """
 
-    def __init__(self, module: nn.Module, receive: Receive) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        receive: Receive,
+        escaped: Callable[[Tensor], None] = lambda tensor: None,
+    ) -> None:
         self.module = module
         self.receive = receive
-        self.reached = ""
+        self.escaped = escaped
         self._frames: list[_Frame] = []
         self._calls: Counter[str] = Counter()
         self._known: SameValues[Site | None] = SameValues()
@@ -104,6 +110,11 @@ class Watch:
             stack.enter_context(Functions(self, own))
             yield
 
+    @property
+    def running(self) -> str:
+        """Name of the innermost module that has not returned."""
+        return self._frames[-1].name
+
     def finished(self, output: Any) -> None:
         """The whole network returned: what of its output no site has shown is one itself."""
         self._returned(self._frames[0], (), output)
@@ -112,7 +123,6 @@ class Watch:
         def enter(part: nn.Module, inputs: Any) -> None:
             self._calls[name] += 1
             self._frames.append(_Frame(name, part, self._calls[name]))
-            self.reached = name
 
         def leave(part: nn.Module, inputs: Any, output: Any) -> Any:
             while len(self._frames) > 1:  # modules whose forward raised are still on top
@@ -184,8 +194,9 @@ class Watch:
 
     @staticmethod
     def _base(frame: _Frame, source: Site | None) -> str:
-        """A function is named after the module inside whose output it took, else after its home."""
-        if source is None or source.module_type in roles.FUNCTIONS:
+        """A function is named after the layer inside whose output it took, else after its home."""
+        of_function = source is not None and source.module_type in roles.FUNCTIONS
+        if source is None or of_function or source.role == roles.CONTAINER:
             return frame.label
         inside = not frame.name or source.name.startswith(f"{frame.name}.")
         return source.name if inside else frame.label

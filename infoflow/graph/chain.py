@@ -71,7 +71,7 @@ class _Trace:
 
     def run(self, batch: Batch) -> int:
         """Run the model; the node of its output."""
-        watch = Watch(self.model, self._receive)
+        watch = Watch(self.model, self._receive, self.computation.escape)
         inputs = mapped(batch.inputs, torch.clone)
         computation = self.computation
         for tensor in named(inputs).values():

@@ -55,7 +55,7 @@ class UNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.down = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(inplace=True))
+        self.down = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ELU(inplace=True))
         self.pool = nn.MaxPool2d(2)
         self.bottom = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
         self.up = nn.ConvTranspose2d(4, 3, 2, stride=2)

@@ -79,7 +79,8 @@ class Recorder:
         Returns:
             One tensor a site, of the shape of its activation; in float32 where that is of half
             precision. Sites that the loss does not depend on by a path that autograd follows
-            (an unused head, a ``no_grad`` block) are missing.
+            (an unused head, a ``no_grad`` block, a function called in place on a view that is not
+            used further) are missing.
 
         Raises:
             CaptureError: The pass was made without errors, or the loss depends on no site.
@@ -90,9 +91,11 @@ class Recorder:
 
     def _input(self, tensor: Tensor) -> Tensor:
         """A copy to run with; one that autograd follows reaches every site of frozen networks."""
-        follow = self.errors_wanted and tensor.is_floating_point()
-        # The clone is no leaf, so that it may be changed in place.
-        return tensor.detach().requires_grad_(follow).clone() if follow else tensor.clone()
+        copy = tensor.detach().clone()
+        if not (self.errors_wanted and tensor.is_floating_point()):
+            return copy
+        # A second copy is no leaf, so that it may be changed in place.
+        return copy.requires_grad_().clone()
 
     def _receive(self, site: Site, tensor: Tensor, instead_of: Site | None) -> Tensor | None:
         if instead_of is not None:

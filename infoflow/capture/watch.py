@@ -17,6 +17,7 @@ from infoflow.capture.functions import Functions
 from infoflow.capture.nesting import tensors_of
 from infoflow.capture.same_values import SameValues
 from infoflow.capture.site import Site
+from infoflow.capture.undisturbed import uncompiled
 
 Receive = Callable[[Site, Tensor, Site | None], Tensor | None]
 """Takes a site, its tensor, and the site in whose stead it stands (or None).
@@ -203,10 +204,10 @@ class Watch:
 
 
 def _watched(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Modules by name, but for those that compute weights."""
+    """Modules by name, but for those that compute weights and the wrappers of compiled ones."""
     inside: set[int] = set()
     for name, part in module.named_modules():
         if isinstance(part, ParametrizationList):
             inside |= {id(inner) for inner in part.modules()}
-        if id(part) not in inside:
+        if id(part) not in inside and uncompiled(part) is part:
             yield ".".join(piece for piece in name.split(".") if piece != "_orig_mod"), part

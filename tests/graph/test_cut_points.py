@@ -23,7 +23,7 @@ CHAINS = {
     "functional resnet": "conv1 bn1 bn1.relu layer1.0 layer1.1 layer2.0 avg_pool2d linear",
     "u-net": "down.0 down.1 last last.relu head",
     "reused module": "layer act layer#3 act#3 head",
-    "in place": "conv act norm hidden hidden.relu head",
+    "in place": "conv act norm hidden relu head",
     "dense": "head",
     "slices": "mix part head",
     "outputs": "lstm.0 head",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infoflow.capture.batches import Batch, mapped
+from infoflow.capture.batches import Batch
 from infoflow.capture.plan import Plan
 from infoflow.capture.recorder import Recorder, capture
 from infoflow.capture.site import Site
 from infoflow.capture.survey import SiteSize
 from infoflow.errors import CaptureError
 
-Loss = Callable[[Any, Batch], Tensor]
+Loss = Callable[[Any, Any], Tensor]
 """The summed loss of a batch from the network's output."""
 
 
@@ -101,29 +101,8 @@ def _pieces(
     if batch.size == 1:
         raise CaptureError("The memory does not suffice to run a single sample.")
     half = batch.size // 2
-    for rows in (slice(0, half), slice(half, batch.size)):
-        yield from _pieces(recorder, part(batch, rows), loss)
-
-
-def part(batch: Any, rows: slice) -> Any:
-    """Some rows of a batch, which is a dataclass."""
-    x: list[Tensor] = []
-
-    def cut(tensor: Tensor) -> Tensor:
-        piece = tensor[rows]
-        if tensor is batch.x:
-            x.append(piece)
-        return piece
-
-    changed: dict[str, Any] = {"inputs": mapped(batch.inputs, cut)}
-    for name in ("targets", "mask"):
-        tensor = getattr(batch, name)
-        changed[name] = None if tensor is None else tensor[rows]
-    if "x" in batch.__dataclass_fields__:
-        changed["x"] = x[0] if x else batch.x[rows]
-    if "size" in batch.__dataclass_fields__:
-        changed["size"] = len(range(*rows.indices(batch.size)))
-    return replace(batch, **changed)
+    for start, stop in ((0, half), (half, batch.size)):
+        yield from _pieces(recorder, batch.part(start, stop), loss)
 
 
 @dataclass

@@ -242,6 +242,21 @@ class Escapes(nn.Module):
         return self.head(torch.relu(self.first(x))) * scale
 
 
+class Unwatched(nn.Module):
+    """Refuses to run while its operations or functions are recorded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 6)
+        self.act = nn.ReLU(inplace=True)
+        self.head = nn.Linear(6, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack():
+            raise TypeError("a mode is on")
+        return self.head(self.act(self.first(x)))
+
+
 def images(*shape: int, seed: int = 0) -> Inputs:
     """One input of normal numbers."""
     return (torch.randn(*shape, generator=torch.Generator().manual_seed(seed)),)

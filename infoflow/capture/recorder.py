@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -17,6 +17,8 @@ from infoflow.capture.site import Site
 from infoflow.capture.undisturbed import uncompiled, undisturbed
 from infoflow.capture.watch import Watch
 from infoflow.errors import CaptureError, first_line
+
+MODULES_ONLY = "the network does not run while its functions are watched: modules alone were"
 
 
 class Recorder:
@@ -37,6 +39,8 @@ class Recorder:
         self.activations: dict[Site, Tensor] = {}
         self._edges: dict[Site, GradientEdge] = {}
         self._keeping = Keeping(self.activations)
+        self._copies = False
+        self.note = ""
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -49,21 +53,41 @@ class Recorder:
         Activations are detached and hold the values that the site had when it was computed, also
         where the network changed the tensor in place later.
 
+        A network that does not run while its functions are watched is run with its modules watched
+        alone, and ``note`` says so.
+
         Returns:
             The network's output; with error signals wanted, attached to the autograd graph.
 
         Raises:
             CaptureError: The network raises.
         """
+        try:
+            return self._run(batch, self._keeping, functions=True)
+        except CaptureError as error:
+            failure = error
+        # Does the network itself raise, or does it not bear being watched so closely?
+        self._copies = True
+        try:
+            output = self._run(batch, nullcontext(), functions=False)
+        except CaptureError:
+            raise failure from failure.__cause__
+        finally:
+            self._copies = False
+        self.note = f"{MODULES_ONLY}: {failure}"
+        return output
+
+    def _run(self, batch: Batch, keeping: AbstractContextManager[Any], *, functions: bool) -> Any:
         self.clear()
         watch = Watch(self.module, self._receive)
         inputs = mapped(batch.inputs, self._input)
         grad = torch.set_grad_enabled(self.errors_wanted)
-        with grad, watch.over([*named(inputs).values()]), self._keeping:
+        with grad, watch.over([*named(inputs).values()], functions=functions), keeping:
             return run_watched(self.module, inputs, watch)
 
     def clear(self) -> None:
         """Let go of the last pass."""
+        self.note = ""
         self.activations.clear()
         self._edges.clear()
 
@@ -110,7 +134,7 @@ class Recorder:
         used = tensor if replaced is None else replaced
         if used.requires_grad:
             self._edges[site] = get_gradient_edge(used)
-        self.activations[site] = used.detach()
+        self.activations[site] = used.detach().clone() if self._copies else used.detach()
         return replaced
 
 

@@ -97,8 +97,13 @@ class Watch:
         self._known: SameValues[Site | None] = SameValues()
 
     @contextmanager
-    def over(self, inputs: Sequence[Tensor]) -> Iterator[None]:
-        """Watch the forward pass that runs inside, with these inputs."""
+    def over(self, inputs: Sequence[Tensor], *, functions: bool = True) -> Iterator[None]:
+        """Watch the forward pass that runs inside, with these inputs.
+
+        Args:
+            inputs: What the network is given.
+            functions: Whether functions are watched, not modules alone.
+        """
         for tensor in inputs:
             self._known.add(tensor, None)
         self._frames.append(_Frame("", self.module, 1))
@@ -108,7 +113,8 @@ class Watch:
                 if part is not self.module and not isinstance(part, ScriptModule):
                     for handle in self._hooks(name, part):
                         stack.callback(handle.remove)
-            stack.enter_context(Functions(self, own))
+            if functions:
+                stack.enter_context(Functions(self, own))
             yield
 
     @property

@@ -16,7 +16,16 @@ from infoflow.capture.nesting import main_output
 from infoflow.capture.site import Site
 from infoflow.errors import CaptureError
 from infoflow.zoo import LeNet5
-from tests.networks import CASES, Case, Outputs, Reused, Tokens, images, token_ids
+from tests.networks import (
+    CASES,
+    Case,
+    Outputs,
+    Reused,
+    Tokens,
+    Unwatched,
+    images,
+    token_ids,
+)
 from tests.patching import copies, run_with
 
 WITHOUT_ERROR = {
@@ -324,6 +333,18 @@ def test_a_network_that_cannot_run_backwards_is_one_sentence() -> None:
 
     with pytest.raises(CaptureError, match="cannot be run backwards"):
         captured(Overwrites(), Samples(images(4, 6)))
+
+
+def test_a_network_that_bears_no_modes_is_watched_by_modules() -> None:
+    module, (x,) = Unwatched(), images(4, 6)
+    with capture(module, errors=True) as recorder:
+        output = recorder.run(Samples((x,)))
+        errors = by_name(recorder.errors(output.sum()))
+    found = by_name(recorder.activations)
+    assert "modules alone were" in recorder.note
+    assert "a mode is on" in recorder.note
+    assert list(found) == ["first", "act", "head"] == list(errors)
+    assert torch.equal(found["first"], module.first(x))  # before the activation in place
 
 
 def test_errors_need_to_be_asked_for() -> None:

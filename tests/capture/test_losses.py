@@ -37,6 +37,20 @@ def test_tokens_have_classes_last_and_padding_does_not_count(classes: int) -> No
     assert torch.allclose(summed_loss(logits, Samples(INPUTS, ids, mask)), wanted)
 
 
+def test_tokens_are_foretold_from_the_position_before() -> None:
+    logits, ids = normal(2, 4, 6), torch.tensor([[1, 2, 3, 4], [5, 0, 0, 0]])
+    mask = ids > 0
+    log_p = functional.log_softmax(logits, 2)
+    wanted = -(log_p[0, 0, 2] + log_p[0, 1, 3] + log_p[0, 2, 4])
+    assert torch.allclose(summed_loss(logits, Samples((ids,), ids, mask)), wanted)
+
+
+def test_probabilities_are_not_taken_for_logits() -> None:
+    logits, labels = normal(4, 3), torch.tensor([0, 1, 2, 1])
+    found = summed_loss(logits.softmax(1), Samples(INPUTS, labels))
+    assert torch.allclose(found, functional.cross_entropy(logits, labels, reduction="sum"))
+
+
 def test_one_logit() -> None:
     logits, labels = normal(4, 1), torch.tensor([0, 1, 1, 0])
     wanted = functional.softplus(torch.where(labels == 1, -logits[:, 0], logits[:, 0])).sum()

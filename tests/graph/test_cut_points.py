@@ -16,7 +16,7 @@ from infoflow.graph.chain import ANYTHING, _Trace
 from infoflow.graph.computation import SOURCE
 from infoflow.graph.cuts import crossings
 from infoflow.zoo import LeNet5
-from tests.networks import CASES, Case, Escapes, Reused, TwoInputs, images
+from tests.networks import CASES, Case, Escapes, Reused, TwoInputs, Unwatched, images
 from tests.patching import copies, run_with
 
 CHAINS = {
@@ -210,6 +210,13 @@ def test_a_network_that_raises_is_one_sentence() -> None:
         CaptureError, match=r"^The network stopped in layer on a batch of shape 4×5"
     ):
         cut_points(Reused(), Samples(images(4, 5)))
+
+
+def test_a_network_that_cannot_be_followed_has_no_chain() -> None:
+    chain = cut_points(Unwatched(), Samples(images(4, 6)))
+    assert chain.points == ()
+    assert [site.name for site, _ in chain.left_out] == ["first", "act", "head"]
+    assert "could not be followed: The network stopped in its own code" in chain.note
 
 
 def test_torchvision_residual_network() -> None:

@@ -34,6 +34,9 @@ class Batch(Protocol):
     def size(self) -> int:
         """Number of samples."""
 
+    def part(self, start: int, stop: int, /) -> Batch:
+        """Some of the samples."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -52,6 +55,15 @@ class Samples:
     def size(self) -> int:
         """Number of samples."""
         return len(self.x)
+
+    def part(self, start: int, stop: int) -> Samples:
+        """Some of the samples."""
+
+        def cut(tensor: Tensor) -> Tensor:
+            return tensor[start:stop]
+
+        targets, mask = (None if t is None else cut(t) for t in (self.targets, self.mask))
+        return Samples(mapped(self.inputs, cut), targets, mask)
 
 
 def mapped(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:

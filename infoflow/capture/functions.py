@@ -22,6 +22,9 @@ class Listener(Protocol):
     def joined(self) -> None:
         """Two computed tensors met."""
 
+    def escaped(self, tensor: Tensor, /) -> None:
+        """The numbers of a tensor leave torch."""
+
     def called(
         self, function: str, role: str, source: Site | None, output: Tensor
     ) -> Tensor | None:
@@ -41,9 +44,7 @@ class Functions(TorchFunctionMode):
         self.listener = listener
         self.constants = constants
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call the function and tell of it."""
         kwargs = kwargs or {}
         given = [tensor for _, tensor in tensors_of((args, kwargs))]
@@ -52,6 +53,8 @@ class Functions(TorchFunctionMode):
         role = self._role(name, given, computed)
         # An operation in place has other values afterwards: ask before.
         source = self.listener.source(given[0]) if role and given else None
+        if name in roles.ESCAPES and given:
+            self.listener.escaped(given[0])
         output = func(*args, **kwargs)
         if len(computed) > 1:
             self.listener.joined()

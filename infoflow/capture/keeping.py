@@ -37,7 +37,7 @@ class Keeping(TorchDispatchMode, Generic[Key]):  # type: ignore[no-untyped-call]
 def share_memory(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors look at one storage; sparse and nested ones have none."""
     try:
-        return a.untyped_storage()._cdata == b.untyped_storage()._cdata
+        return bool(a.untyped_storage()._cdata == b.untyped_storage()._cdata)
     except (NotImplementedError, RuntimeError):
         return a is b
 

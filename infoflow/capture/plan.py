@@ -1,4 +1,4 @@
-"""How a network's activations are gathered within a memory budget: in one pass, in several, on disk.
+"""How activations are gathered within a memory budget: in one pass, in several, on disk.
 
 Gram matrices need all samples of a site at once; a network's sites together may be larger than the
 memory.
@@ -52,7 +52,11 @@ class Plan:
         """The plan in words, told before it is carried out."""
         what = "activations and error signals" if self.errors else "activations"
         one_pass = "in one pass"
-        how = one_pass if len(self.passes) == 1 else f"in {len(self.passes)} passes by groups of layers"
+        how = (
+            one_pass
+            if len(self.passes) == 1
+            else f"in {len(self.passes)} passes by groups of layers"
+        )
         if self.spooled:
             how = f"{one_pass} into a spool of {bytes_text(self.disk)} on disk"
         return (
@@ -74,11 +78,12 @@ def plan(
 ) -> Plan:
     """Choose between one pass, passes by groups of layers, and a spool on disk.
 
-    One batch's working memory comes first: the largest site twice without error signals; with them
-    every site twice (what autograd keeps, and the gradients). The batch is halved until that takes
-    at most half of the budget. What is left holds the gathered sites: all of them, or
-    as many neighbours as fit into each pass. Where a single site does not fit, or more than
-    ``MAX_PASSES`` passes would be needed, everything is spooled on disk if that has room.
+    One batch's working memory comes first: every site once, and the largest twice while it is
+    computed; with error signals every site twice (what autograd keeps, and the gradients). The
+    batch is halved until that takes at most half of the budget. What is left holds the gathered
+    sites: all of them, or as many neighbours as fit into each pass. Where a single site does not
+    fit, or more than ``MAX_PASSES`` passes would be needed, everything is spooled on disk if that
+    has room.
 
     Args:
         sizes: The sites, in order.
@@ -101,10 +106,13 @@ def plan(
     groups = _groups(sizes, samples, left - working, errors=errors)
     if groups is None or (len(groups) > MAX_PASSES and total <= disk):
         if total > disk or working > left:
-            raise CaptureError(_too_small(sizes, samples, budget, working + reserved, errors=errors))
-        everything = (tuple(size.site for size in sizes),)
-        spool = Plan(everything, tuple(sizes), samples, batch, errors, True, working + reserved, total)
-        return spool
+            raise CaptureError(
+                _too_small(sizes, samples, budget, working + reserved, errors=errors)
+            )
+        everything = tuple(size.site for size in sizes)
+        return Plan(
+            (everything,), tuple(sizes), samples, batch, errors, True, working + reserved, total
+        )
     largest = max((_gathered(group, samples, errors=errors) for group in groups), default=0)
     passes = tuple(tuple(size.site for size in group) for group in groups)
     peak = working + reserved + largest
@@ -113,9 +121,9 @@ def plan(
 
 def _working(sizes: Sequence[SiteSize], batch: int, *, errors: bool) -> int:
     """Bytes that one batch needs while it runs."""
-    if errors:
-        return 2 * batch * sum(size.bytes for size in sizes)
-    return 2 * batch * max((size.bytes for size in sizes), default=0)
+    everything = sum(size.bytes for size in sizes)
+    passing = everything if errors else 2 * max((size.bytes for size in sizes), default=0)
+    return batch * (everything + passing)
 
 
 def _gathered(sizes: Sequence[SiteSize], samples: int, *, errors: bool) -> int:

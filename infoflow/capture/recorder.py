@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -18,9 +18,7 @@ from infoflow.capture.undisturbed import uncompiled, undisturbed
 from infoflow.capture.watch import Watch
 from infoflow.errors import CaptureError, first_line
 
-
-Each = Callable[[Site, Tensor], None]
-"""Takes a site and its detached tensor, which may change in place once the call is over."""
+MODULES_ONLY = "the network does not run while its functions are watched: modules alone were"
 
 
 class Recorder:
@@ -30,24 +28,19 @@ class Recorder:
         module: The network.
         errors: Whether error signals will be asked for.
         names: Sites to keep, None for all.
-        each: Is given each site's tensor instead of its being kept.
     """
 
     def __init__(
-        self,
-        module: nn.Module,
-        *,
-        errors: bool = False,
-        names: Collection[str] | None = None,
-        each: Each | None = None,
+        self, module: nn.Module, *, errors: bool = False, names: Collection[str] | None = None
     ) -> None:
         self.module = module
-        self.each = each
         self.errors_wanted = errors
         self.names = None if names is None else frozenset(names)
         self.activations: dict[Site, Tensor] = {}
         self._edges: dict[Site, GradientEdge] = {}
         self._keeping = Keeping(self.activations)
+        self._copies = False
+        self.note = ""
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -60,21 +53,41 @@ class Recorder:
         Activations are detached and hold the values that the site had when it was computed, also
         where the network changed the tensor in place later.
 
+        A network that does not run while its functions are watched is run with its modules watched
+        alone, and ``note`` says so.
+
         Returns:
             The network's output; with error signals wanted, attached to the autograd graph.
 
         Raises:
             CaptureError: The network raises.
         """
+        try:
+            return self._run(batch, self._keeping, functions=True)
+        except CaptureError as error:
+            failure = error
+        # Does the network itself raise, or does it not bear being watched so closely?
+        self._copies = True
+        try:
+            output = self._run(batch, nullcontext(), functions=False)
+        except CaptureError:
+            raise failure from failure.__cause__
+        finally:
+            self._copies = False
+        self.note = f"{MODULES_ONLY}: {failure}"
+        return output
+
+    def _run(self, batch: Batch, keeping: AbstractContextManager[Any], *, functions: bool) -> Any:
         self.clear()
         watch = Watch(self.module, self._receive)
         inputs = mapped(batch.inputs, self._input)
-        with torch.set_grad_enabled(self.errors_wanted), watch.over([*named(inputs).values()]):
-            with self._keeping:
-                return run_watched(self.module, inputs, watch)
+        grad = torch.set_grad_enabled(self.errors_wanted)
+        with grad, watch.over([*named(inputs).values()], functions=functions), keeping:
+            return run_watched(self.module, inputs, watch)
 
     def clear(self) -> None:
         """Let go of the last pass."""
+        self.note = ""
         self.activations.clear()
         self._edges.clear()
 
@@ -90,7 +103,8 @@ class Recorder:
         Returns:
             One tensor a site, of the shape of its activation; in float32 where that is of half
             precision. Sites that the loss does not depend on by a path that autograd follows
-            (an unused head, a ``no_grad`` block) are missing.
+            (an unused head, a ``no_grad`` block, a function called in place on a view that is not
+            used further) are missing.
 
         Raises:
             CaptureError: The pass was made without errors, or the loss depends on no site.
@@ -101,9 +115,11 @@ class Recorder:
 
     def _input(self, tensor: Tensor) -> Tensor:
         """A copy to run with; one that autograd follows reaches every site of frozen networks."""
-        follow = self.errors_wanted and tensor.is_floating_point()
-        # The clone is no leaf, so that it may be changed in place.
-        return tensor.detach().requires_grad_(follow).clone() if follow else tensor.clone()
+        copy = tensor.detach().clone()
+        if not (self.errors_wanted and tensor.is_floating_point()):
+            return copy
+        # A second copy is no leaf, so that it may be changed in place.
+        return copy.requires_grad_().clone()
 
     def _receive(self, site: Site, tensor: Tensor, instead_of: Site | None) -> Tensor | None:
         if instead_of is not None:
@@ -118,10 +134,7 @@ class Recorder:
         used = tensor if replaced is None else replaced
         if used.requires_grad:
             self._edges[site] = get_gradient_edge(used)
-        if self.each is None:
-            self.activations[site] = used.detach()
-        else:
-            self.each(site, used.detach())
+        self.activations[site] = used.detach().clone() if self._copies else used.detach()
         return replaced
 
 
@@ -134,7 +147,9 @@ def run_watched(module: nn.Module, inputs: Inputs, watch: Watch) -> Any:
     except (torch.OutOfMemoryError, CaptureError):
         raise
     except Exception as error:
-        where = f"in {watch.reached}" if watch.reached else "at its start"
+        if "can't allocate memory" in str(error):  # what the CPU's allocator says
+            raise torch.OutOfMemoryError(str(error)) from error
+        where = f"in {watch.running}" if watch.running else "in its own code"
         shapes = ", ".join("×".join(map(str, tensor.shape)) for tensor in named(inputs).values())
         raise CaptureError(
             f"The network stopped {where} on a batch of shape {shapes}: {first_line(error)}"
@@ -143,11 +158,7 @@ def run_watched(module: nn.Module, inputs: Inputs, watch: Watch) -> Any:
 
 @contextmanager
 def capture(
-    module: nn.Module,
-    *,
-    errors: bool = False,
-    names: Collection[str] | None = None,
-    each: Each | None = None,
+    module: nn.Module, *, errors: bool = False, names: Collection[str] | None = None
 ) -> Iterator[Recorder]:
     """Watch the sites of an unmodified network, which is put back afterwards whatever happens.
 
@@ -157,9 +168,6 @@ def capture(
         module: Any module.
         errors: Whether the recorder is to give error signals.
         names: Sites to keep, None for all.
-        each: Is given each site's tensor as soon as it exists, instead of its being kept: a batch
-            then takes no more memory than without watching. Name the sites: of a block that speaks
-            for the last site inside, both are given otherwise.
 
     Yields:
         A recorder, for any number of passes.
@@ -176,4 +184,4 @@ def capture(
     """
     module = uncompiled(module)
     with undisturbed(module):
-        yield Recorder(module, errors=errors, names=names, each=each)
+        yield Recorder(module, errors=errors, names=names)

@@ -31,6 +31,9 @@ FUNCTIONS = {name: role for role, names in _NAMES.items() for name in names.spli
 PRODUCTS = {"matmul", "rmatmul", "mm", "addmm", "bmm", "einsum"}
 """Functions that are linear maps where one factor is a parameter."""
 
+ESCAPES = {"numpy", "tolist", "array"}
+"""Methods that take a tensor's numbers out of torch, unseen by the dispatcher."""
+
 MEANS = {"mean", "amax"}
 """Functions that are pooling where they leave one vector a sample."""
 
@@ -41,7 +44,7 @@ MODULES: tuple[tuple[str, tuple[type[nn.Module], ...]], ...] = (
     (ATTENTION, (nn.MultiheadAttention,)),
     (NORMALISATION, (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm)),
 )
-"""Role of a module, by its class; pooling and nonlinearities are told by where torch defines them."""
+"""Role of a module, by its class; pooling and nonlinearities are told by torch's own files."""
 
 SAME_VALUES = (nn.Identity, nn.modules.dropout._DropoutNd, nn.Flatten, nn.Unflatten)
 """Modules that, in evaluation mode, hand on the values they were given: no sites."""

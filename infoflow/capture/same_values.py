@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -28,7 +29,7 @@ class SameValues(Generic[T]):
     Tensors are held weakly: memory that is freed and used again is not taken for the old one.
     """
 
-    entries: WeakTensorKeyDictionary = field(default_factory=WeakTensorKeyDictionary)
+    entries: MutableMapping[Tensor, list[Entry[T]]] = field(default_factory=WeakTensorKeyDictionary)
 
     def add(self, tensor: Tensor, value: T) -> None:
         """Say something of a tensor."""
@@ -37,7 +38,7 @@ class SameValues(Generic[T]):
 
     def find(self, tensor: Tensor) -> Entry[T] | None:
         """What was said last of these values, None where nothing was or they have changed."""
-        entries: list[Entry[T]] = self.entries.get(_owner(tensor), [])
+        entries = self.entries.get(_owner(tensor), [])
         place = _place(tensor)
         for entry in reversed(entries):
             if entry.version == times_written(tensor) and entry.place == place:
@@ -57,9 +58,8 @@ def _owner(tensor: Tensor) -> Tensor:
 
 
 def _place(tensor: Tensor) -> Place:
-    offset = tensor.storage_offset() * tensor.element_size()
+    offset = int(tensor.storage_offset()) * tensor.element_size()
     # A tensor without gaps is known by its numbers alone: reshaping keeps their order in memory.
     dense = tensor.is_contiguous()
     shape = () if dense else tuple(tensor.shape)
     return offset, tensor.numel(), shape, () if dense else tensor.stride()
-

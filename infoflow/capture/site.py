@@ -12,9 +12,9 @@ class Site:
     Names are stable from pass to pass:
 
     - ``conv1``: what the module of that name returned; ``pool#2`` what its second call returned.
-    - ``conv1.relu``: what the function ``relu`` made of the output of ``conv1``.
-    - ``layer1.0.softmax``: what a function made, inside the module ``layer1.0``, of something that
-      is no site's output; ``softmax`` alone where that module is the whole network.
+    - ``conv1.relu``: what the function ``relu`` made of the output of the layer ``conv1``.
+    - ``layer1.0.softmax``: what a function made, inside the module ``layer1.0``, of something else;
+      ``softmax`` alone where that module is the whole network.
     - ``lstm.0``, ``head.logits``: an element of a tuple, an entry of a dictionary.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from infoflow.capture.batches import Batch, mapped
+from infoflow.capture.batches import Batch
 from infoflow.capture.plan import Plan
 from infoflow.capture.recorder import Recorder, capture
 from infoflow.capture.site import Site
 from infoflow.capture.survey import SiteSize
+from infoflow.errors import CaptureError
 
-Loss = Callable[[Any, Batch], Tensor]
+Loss = Callable[[Any, Any], Tensor]
 """The summed loss of a batch from the network's output."""
 
 
@@ -92,37 +93,16 @@ def _pieces(
         output = recorder.run(batch)
         errors = {} if loss is None else recorder.errors(loss(output, batch))
     except torch.OutOfMemoryError:
-        if batch.size == 1:
-            raise
-        recorder.clear()
         errors = None
     if errors is not None:
         yield batch, errors
         return
+    recorder.clear()
+    if batch.size == 1:
+        raise CaptureError("The memory does not suffice to run a single sample.")
     half = batch.size // 2
-    for rows in (slice(0, half), slice(half, batch.size)):
-        yield from _pieces(recorder, part(batch, rows), loss)
-
-
-def part(batch: Any, rows: slice) -> Any:
-    """Some rows of a batch, which is a dataclass."""
-    x: list[Tensor] = []
-
-    def cut(tensor: Tensor) -> Tensor:
-        piece = tensor[rows]
-        if tensor is batch.x:
-            x.append(piece)
-        return piece
-
-    changed: dict[str, Any] = {"inputs": mapped(batch.inputs, cut)}
-    for name in ("targets", "mask"):
-        tensor = getattr(batch, name)
-        changed[name] = None if tensor is None else tensor[rows]
-    if "x" in batch.__dataclass_fields__:
-        changed["x"] = x[0] if x else batch.x[rows]
-    if "size" in batch.__dataclass_fields__:
-        changed["size"] = len(range(*rows.indices(batch.size)))
-    return replace(batch, **changed)
+    for start, stop in ((0, half), (half, batch.size)):
+        yield from _pieces(recorder, batch.part(start, stop), loss)
 
 
 @dataclass
@@ -198,7 +178,7 @@ class _Room:
     def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """Keep the rows."""
         self._keep(self.gathered.activations, site, values, rows)
-        finite = values.flatten(1).isfinite().all(1)
+        finite = values.reshape(len(values), -1).isfinite().all(1)
         if site not in self.gathered.non_finite and not bool(finite.all()):
             self.gathered.non_finite[site] = rows.start + int((~finite).nonzero()[0])
 
@@ -212,7 +192,9 @@ class _Room:
 
     def _keep(self, kept: dict[Site, Tensor], site: Site, values: Tensor, rows: slice) -> None:
         if site not in kept:
-            kept[site] = self._empty(self.sizes[site], f"{len(kept)}-{kept is self.gathered.errors}")
+            kept[site] = self._empty(
+                self.sizes[site], f"{len(kept)}-{kept is self.gathered.errors}"
+            )
         kept[site][rows] = values.to(kept[site].dtype).cpu()
 
     def _empty(self, size: SiteSize, name: str) -> Tensor:

@@ -55,7 +55,8 @@ def _refuse_lazy(module: nn.Module) -> None:
 
 def _devices() -> list[int]:
     """CUDA devices whose random state exists; asking for others would create it."""
-    return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    exists = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return list(range(torch.cuda.device_count())) if exists else []
 
 
 def _snapshot(part: nn.Module) -> Callable[[], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from infoflow.capture.functions import Functions
 from infoflow.capture.nesting import tensors_of
 from infoflow.capture.same_values import SameValues
 from infoflow.capture.site import Site
+from infoflow.capture.undisturbed import uncompiled
 
 Receive = Callable[[Site, Tensor, Site | None], Tensor | None]
 """Takes a site, its tensor, and the site in whose stead it stands (or None).
@@ -79,19 +80,30 @@ class Watch:
     Args:
         module: The network.
         receive: Is told each site.
+        escaped: Is told each tensor whose numbers leave torch.
     """
 
-    def __init__(self, module: nn.Module, receive: Receive) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        receive: Receive,
+        escaped: Callable[[Tensor], None] = lambda tensor: None,
+    ) -> None:
         self.module = module
         self.receive = receive
-        self.reached = ""
+        self.escaped = escaped
         self._frames: list[_Frame] = []
         self._calls: Counter[str] = Counter()
         self._known: SameValues[Site | None] = SameValues()
 
     @contextmanager
-    def over(self, inputs: Sequence[Tensor]) -> Iterator[None]:
-        """Watch the forward pass that runs inside, with these inputs."""
+    def over(self, inputs: Sequence[Tensor], *, functions: bool = True) -> Iterator[None]:
+        """Watch the forward pass that runs inside, with these inputs.
+
+        Args:
+            inputs: What the network is given.
+            functions: Whether functions are watched, not modules alone.
+        """
         for tensor in inputs:
             self._known.add(tensor, None)
         self._frames.append(_Frame("", self.module, 1))
@@ -101,8 +113,14 @@ class Watch:
                 if part is not self.module and not isinstance(part, ScriptModule):
                     for handle in self._hooks(name, part):
                         stack.callback(handle.remove)
-            stack.enter_context(Functions(self, own))
+            if functions:
+                stack.enter_context(Functions(self, own))
             yield
+
+    @property
+    def running(self) -> str:
+        """Name of the innermost module that has not returned."""
+        return self._frames[-1].name
 
     def finished(self, output: Any) -> None:
         """The whole network returned: what of its output no site has shown is one itself."""
@@ -112,7 +130,6 @@ class Watch:
         def enter(part: nn.Module, inputs: Any) -> None:
             self._calls[name] += 1
             self._frames.append(_Frame(name, part, self._calls[name]))
-            self.reached = name
 
         def leave(part: nn.Module, inputs: Any, output: Any) -> Any:
             while len(self._frames) > 1:  # modules whose forward raised are still on top
@@ -184,18 +201,19 @@ class Watch:
 
     @staticmethod
     def _base(frame: _Frame, source: Site | None) -> str:
-        """A function is named after the module inside whose output it took, else after its home."""
-        if source is None or source.module_type in roles.FUNCTIONS:
+        """A function is named after the layer inside whose output it took, else after its home."""
+        of_function = source is not None and source.module_type in roles.FUNCTIONS
+        if source is None or of_function or source.role == roles.CONTAINER:
             return frame.label
         inside = not frame.name or source.name.startswith(f"{frame.name}.")
         return source.name if inside else frame.label
 
 
 def _watched(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Modules by name, but for those that compute weights."""
+    """Modules by name, but for those that compute weights and the wrappers of compiled ones."""
     inside: set[int] = set()
     for name, part in module.named_modules():
         if isinstance(part, ParametrizationList):
             inside |= {id(inner) for inner in part.modules()}
-        if id(part) not in inside:
+        if id(part) not in inside and uncompiled(part) is part:
             yield ".".join(piece for piece in name.split(".") if piece != "_orig_mod"), part

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from infoflow.capture.batches import Batch, mapped, named
 from infoflow.capture.nesting import main_output
-from infoflow.capture.recorder import run_watched
+from infoflow.capture.recorder import capture, run_watched
 from infoflow.capture.site import Site
 from infoflow.capture.survey import no_rows
 from infoflow.capture.undisturbed import uncompiled, undisturbed
@@ -19,6 +19,7 @@ from infoflow.errors import CaptureError
 from infoflow.graph.computation import SOURCE, Computation
 from infoflow.graph.cuts import Crossing, crossings
 
+NOT_FOLLOWED = "the computation could not be followed"
 ANYTHING = "a number computed from the input was used by Python, and what came of it is not known"
 
 
@@ -54,10 +55,26 @@ def cut_points(model: nn.Module, batch: Batch) -> Chain:
         CaptureError: The network raises on this batch, or gives no tensor.
     """
     model = uncompiled(model)
-    with undisturbed(model), torch.no_grad():
-        trace = _Trace(model)
-        output = trace.run(batch)
+    try:
+        with undisturbed(model), torch.no_grad():
+            trace = _Trace(model)
+            output = trace.run(batch)
+    except CaptureError as error:
+        return _unknown(model, batch, error)
     return trace.chain(output, batch.size)
+
+
+def _unknown(model: nn.Module, batch: Batch, failure: CaptureError) -> Chain:
+    """No chain, of a network that runs, but not while its operations are recorded."""
+    with capture(model) as recorder:
+        try:
+            output = main_output(recorder.run(batch))
+        except CaptureError:
+            output = None
+        if output is None:
+            raise failure from failure.__cause__
+        left_out = tuple((site, NOT_FOLLOWED) for site in recorder.sites)
+    return Chain((), left_out, f"{NOT_FOLLOWED}: {failure}")
 
 
 class _Trace:
@@ -71,7 +88,7 @@ class _Trace:
 
     def run(self, batch: Batch) -> int:
         """Run the model; the node of its output."""
-        watch = Watch(self.model, self._receive)
+        watch = Watch(self.model, self._receive, self.computation.escape)
         inputs = mapped(batch.inputs, torch.clone)
         computation = self.computation
         for tensor in named(inputs).values():

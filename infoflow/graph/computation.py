@@ -83,8 +83,11 @@ class Computation(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 alone = len(results) == 1
                 self.memory.write(tensor, operation if alone else self.graph.add([operation]))
         elif not produced:
-            # A number for Python (item, a condition): who knows what is done with it.
-            self.escaped |= reads
+            self.escaped |= reads  # a number for Python: item, a condition
+
+    def escape(self, tensor: Tensor) -> None:
+        """The tensor's numbers went to Python: who knows what is done with them."""
+        self.escaped |= self.memory.read(tensor)
 
     def mark(self, tensor: Tensor) -> int | None:
         """The node of a tensor; one that stands for it alone is made where there is none yet.

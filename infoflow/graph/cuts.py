@@ -38,7 +38,7 @@ def on_a_path(successors: Sequence[Sequence[int]], source: int, sink: int) -> li
 def crossings(
     successors: Sequence[Sequence[int]], source: int, sink: int
 ) -> dict[int, Crossing | None]:
-    """For each node on a path: None if every path from source to sink passes it, else one way round.
+    """For each node on a path: None if every path passes it, else a way round.
 
     The nodes on a path, in topological order, are a line; each lies on a path, and a path moves
     forwards only. So a node is passed by all paths, that is, it dominates the sink, exactly if no

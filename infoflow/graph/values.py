@@ -88,12 +88,13 @@ def _stretch(tensor: Tensor, value: int | None) -> _Write:
     if isinstance(owner(tensor)[1], Tensor):
         return _Write(value, 0, 1, True, (0, (), (), 1))
     size = tensor.element_size()
-    low = tensor.storage_offset() * size
+    offset = int(tensor.storage_offset())
+    low = offset * size
     pairs = list(zip(tensor.shape, tensor.stride(), strict=True))
     last = sum((length - 1) * stride for length, stride in pairs)
     high = low + (last + 1) * size if tensor.numel() else low
     distinct = 1
     for length, stride in pairs:
         distinct *= length if stride else 1
-    geometry = (tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), size)
+    geometry = (offset, tuple(tensor.shape), tensor.stride(), size)
     return _Write(value, low, high, distinct * size == high - low, geometry)

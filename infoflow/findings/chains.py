@@ -19,6 +19,12 @@ WHEN_COMPARED = (
     "ceiling beside it"
 )
 
+A_RISE = (
+    "A rise says on the input chain that a layer made visible, at the kernel's resolution, what "
+    "was there; on the label chain that it moved the classes apart; on the error chain it proves "
+    "nothing"
+)
+
 
 @dataclass(frozen=True)
 class Chain:

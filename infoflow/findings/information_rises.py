@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infoflow.findings.chains import CHAINS, RISES, WHEN_COMPARED, Chain, along, step
+from infoflow.findings.chains import CHAINS, RISES, Chain, along, step
 from infoflow.findings.rule import Rule, figure
 from infoflow.report import Finding, Report, Severity
 from infoflow.words import counted, listed
@@ -32,7 +32,7 @@ def _of_chain(report: Report, chain: Chain) -> Iterator[Finding]:
         threshold=0.0,
         sentence=f"{chain.symbol} rises at {len(rising)} of "
         f"{counted(len(judged), 'step')} of the {chain.title}: {listed(told)}.",
-        advice=f"{chain.rise}. {WHEN_COMPARED}.",
+        advice=f"{chain.rise}.",
     )
 
 

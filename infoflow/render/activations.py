@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from infoflow.findings.chains import CHAINS, WHEN_COMPARED, Chain, Step, told
+from infoflow.findings.chains import A_RISE, CHAINS, WHEN_COMPARED, Chain, Step, told
 from infoflow.report import Finding, Measurement, Report, Series, Site
+from infoflow.words import joined
 
 _STEMS = frozenset(
     {
@@ -189,22 +190,23 @@ def _clauses(method: str) -> Iterable[str]:
     return (_BRACKETS.sub("", clause).strip() for clause in method.split(";"))
 
 
+def estimated(sites: Sequence[SiteFacts]) -> str:
+    """What the information is and how it was estimated, ``""`` where there is none."""
+    chains = [chain for chain in CHAINS.values() if any(s.information(chain.name) for s in sites)]
+    if not chains:
+        return ""
+    symbols = joined([chain.symbol for chain in chains])
+    method = estimator(sites, chains[0].measure)
+    return (
+        f"{symbols}: bits above the mean of permuted samples ± half a 95\xa0% interval"
+        f"{'; ' if method else ''}{method}"
+    )
+
+
 def reading(sites: Sequence[SiteFacts]) -> list[str]:
     """What must be said beside the figures: the estimator, what a rise means, when to compare."""
-    lines = []
-    chains = [chain for chain in CHAINS.values() if any(s.information(chain.name) for s in sites)]
-    if chains:
-        method = estimator(sites, chains[0].measure)
-        figures = " and ".join(chain.symbol for chain in chains if not chain.backward)
-        lines.append(
-            f"{figures or chains[0].symbol}: bits above the mean of permuted samples, with 95 % "
-            f"intervals{'; ' if method else ''}{method}"
-        )
-    lines += [f"{chain.symbol}: {chain.rise}" for chain in chains if _steps(sites, chain)]
-    if chains:
-        lines.append(WHEN_COMPARED)
-    return lines
-
-
-def _steps(sites: Sequence[SiteFacts], chain: Chain) -> bool:
-    return any(one.step(chain.name) for one in sites)
+    said = estimated(sites)
+    if not said:
+        return []
+    stepped = any(one.step(name) for one in sites for name in CHAINS)
+    return [said, *([A_RISE] if stepped else []), WHEN_COMPARED]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from infoflow.findings.chains import CHAINS, UNTOLD, Chain, along, step
 from infoflow.findings.rule import Rule
@@ -21,36 +22,51 @@ REASONS = {
 
 
 def cannot_be_told(report: Report) -> Iterator[Finding]:
-    """One note for each chain of which no figure, or no step, can be told."""
-    for chain in CHAINS.values():
-        yield from _of_chain(report, chain)
+    """One note for all chains of which no figure, or no step, can be told.
 
-
-def _of_chain(report: Report, chain: Chain) -> Iterator[Finding]:
-    sites = along(report, chain)
-    judged = [one for site in sites if (one := step(report, chain, site.name)) is not None]
-    blind = [reason for site in sites if (reason := _reason(report, chain, site.name))]
-    steps = judged and all(one.word == UNTOLD for one in judged)
-    if not sites or not (steps or len(blind) == len(sites)):
+    ``value`` is the number of figures that say nothing, ``threshold`` the number that there is.
+    """
+    found = [blind for chain in CHAINS.values() if (blind := _blind(report, chain)) is not None]
+    if not found:
         return
-    what = (
-        f"{chain.symbol} tells nothing at any of the {counted(len(sites), 'site')} of the "
-        if len(blind) == len(sites)
-        else f"no step of the {counted(len(judged), 'step')} can be told on the "
-    )
-    why = [f"{many} {reason}" for reason, many in Counter(blind).items()]
-    because = f": {joined(why)}" if why else ": no difference leaves its interval"
+    told = ", and ".join(blind.words for blind in found)
     yield Finding(
         rule="cannot-be-told",
         severity=Severity.NOTE,
-        layers=tuple(site.name for site in sites),
-        measure=chain.measure,
-        value=float(len(blind) or len(judged)),
-        threshold=0.0,
-        sentence=f"{what[:1].upper()}{what[1:]}{chain.title}, from {samples(report)}{because}.",
+        layers=tuple(dict.fromkeys(name for blind in found for name in blind.sites)),
+        measure=found[0].chain.measure,
+        value=float(sum(blind.silent for blind in found)),
+        threshold=float(sum(len(blind.sites) for blind in found)),
+        sentence=f"From {samples(report)} {told}.",
         advice="Take more samples (--samples); where figures are saturated a larger σ, where "
         "they lie inside the null a smaller one, and see whether the order of layers stays.",
     )
+
+
+@dataclass(frozen=True)
+class Blind:
+    """A chain that tells nothing: its sites, how many figures say nothing, and why, in words."""
+
+    chain: Chain
+    sites: tuple[str, ...]
+    silent: int
+    words: str
+
+
+def _blind(report: Report, chain: Chain) -> Blind | None:
+    sites = along(report, chain)
+    judged = [one for site in sites if (one := step(report, chain, site.name)) is not None]
+    reasons = [reason for site in sites if (reason := _reason(report, chain, site.name))]
+    every = len(reasons) == len(sites)
+    if not sites or not (every or (judged and all(one.word == UNTOLD for one in judged))):
+        return None
+    why = joined([f"{many} {reason}" for reason, many in Counter(reasons).items()])
+    if every:
+        words = f"{chain.symbol} tells nothing at any of its {counted(len(sites), 'site')}"
+    else:
+        words = f"no step of {chain.symbol} can be told, of {len(judged)}"
+    because = why or "no difference leaves its interval"
+    return Blind(chain, tuple(site.name for site in sites), len(reasons), f"{words} ({because})")
 
 
 def _reason(report: Report, chain: Chain, site: str) -> str:

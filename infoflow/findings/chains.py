@@ -74,7 +74,7 @@ CHAINS: Mapping[str, Chain] = {
         ),
         Chain(
             "error",
-            "I(δ_L;δ)",
+            "I(δ_L;δ_k)",
             "error chain",
             "An error signal depends on the activations that it passes as well as on the one "
             "behind it, so this is no Markov chain, and a rise is no proof of an error",

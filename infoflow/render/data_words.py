@@ -5,7 +5,7 @@ from __future__ import annotations
 from infoflow.render.activations import interval
 from infoflow.render.text import number, percent
 from infoflow.report import DataSummary, Measurement, Report
-from infoflow.words import counted, joined
+from infoflow.words import counted
 
 OUTPUTS = {
     "accuracy": "accuracy",
@@ -77,7 +77,6 @@ def left_off_line(report: Report) -> str:
     if not groups:
         return ""
     many = sum(len(names) for _, names in groups)
-    reasons = [reason for reason, _ in groups]
-    told = joined(reasons[:2]) + (f" and {len(reasons) - 2} reasons more" * (len(reasons) > 2))
-    off = counted(many, "site")
-    return f"{off} of {len(report.sites)} {'is' if many == 1 else 'are'} left off the chain: {told}"
+    more = f", and {counted(len(groups) - 1, 'reason')} more" if len(groups) > 1 else ""
+    off = f"{counted(many, 'site')} of {len(report.sites)}"
+    return f"{off} {'is' if many == 1 else 'are'} off the chain: {groups[0][0]}{more}"

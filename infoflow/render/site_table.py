@@ -42,8 +42,11 @@ def information_text(one: SiteFacts, chain: str) -> str:
     if found is None:
         return ""
     half = half_width(found.shown)
-    spread = f" ±{number(half, 2)}" if half is not None else ""
-    return f"{number(found.value, 2)}{spread}{FLAG if found.flags else ''}"
+    if half is None or found.value is None:
+        return f"{number(found.value, 2)}{FLAG if found.flags else ''}"
+    # Digits below the interval's say nothing.
+    value = found.value if abs(found.value) >= 0.005 else 0.0
+    return f"{number(value, 2)} ±{number(half, 2)}{FLAG if found.flags else ''}"
 
 
 def step_text(one: SiteFacts, chain: str) -> str:
@@ -132,5 +135,5 @@ def legend(sites: Sequence[SiteFacts], headings: Collection[str]) -> list[str]:
         told = [f"{flag} ({many})" for flag, many in flagged.most_common(4)]
         more = len(flagged) - len(told)
         rest = f" and {counted(more, 'reason')} more" if more else ""
-        lines.append(f"{FLAG} not to be read as it stands: {joined(told)}{rest}")
+        lines.append(f"{FLAG} with a reservation: {joined(told)}{rest}")
     return lines

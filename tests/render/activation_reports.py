@@ -84,7 +84,18 @@ def resnet_report(*, with_series: bool = True) -> Report:
     names = ("conv1", "bn1", *_inner(), "linear")
     base = example_report(len(names), names=names, broken=False)
     profiles = list(_resnet_profiles())
-    classes = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    classes = [
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ]
     data = DataSummary(
         "cifar10", "test", 1000, 1000, "classification", tuple(classes),
         "3×32×32, mean 0.485, 0.456, 0.406, standard deviation 0.229, 0.224, 0.225, of CIFAR "

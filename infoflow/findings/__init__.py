@@ -1,35 +1,43 @@
 """Findings: from the rows of a report to sentences that a person should read.
 
-A rule is one file and one row of `RULES`. It reads only the flat report, so that findings can be
-made again from a report that was read back.
+A rule is one file and one row of `WEIGHT_RULES` or `ACTIVATION_RULES`. It reads only the flat
+report, so that findings can be made again from a report that was read back.
 """
 
 from __future__ import annotations
 
 from infoflow.findings.all_zero import ALL_ZERO
+from infoflow.findings.cannot_be_told import CANNOT_BE_TOLD
 from infoflow.findings.coverage import ASSUMED_GEOMETRY, NOT_ANALYSED
 from infoflow.findings.dead_filters import DEAD_FILTERS
 from infoflow.findings.dead_inputs import DEAD_INPUTS
+from infoflow.findings.dead_neurons import DEAD_NEURONS
+from infoflow.findings.duplicate_activations import DUPLICATE_ACTIVATIONS
 from infoflow.findings.duplicate_filters import DUPLICATE_FILTERS
 from infoflow.findings.far_from_random import FAR_FROM_RANDOM
 from infoflow.findings.idle_tokens import IDLE_TOKENS
 from infoflow.findings.idle_updates import IDLE_UPDATES
 from infoflow.findings.ill_conditioned import ILL_CONDITIONED
+from infoflow.findings.information_rises import INFORMATION_RISES
+from infoflow.findings.miscalibrated import MISCALIBRATED
 from infoflow.findings.negligible_filters import NEGLIGIBLE_FILTERS
 from infoflow.findings.non_finite import NON_FINITE
 from infoflow.findings.outlier_filters import OUTLIER_FILTERS
 from infoflow.findings.rank_deficient import RANK_DEFICIENT
 from infoflow.findings.rule import Rule
+from infoflow.findings.saturated_neurons import SATURATED_NEURONS
 from infoflow.findings.signal_collapse import SIGNAL_COLLAPSE
 from infoflow.findings.unlike_healthy import UNLIKE_HEALTHY
+from infoflow.findings.untrainable import UNTRAINABLE
 from infoflow.findings.volume_collapse import VOLUME_COLLAPSE
+from infoflow.findings.wrong_preprocessing import WRONG_PREPROCESSING
 from infoflow.findings.zero_scales import ZERO_SCALES
 from infoflow.report import Finding, Report, Severity
 from infoflow.words import counted, plural
 
-__all__ = ["RULES", "Rule", "find", "summary"]
+__all__ = ["ACTIVATION_RULES", "RULES", "WEIGHT_RULES", "Rule", "find", "summary"]
 
-RULES: tuple[Rule, ...] = (
+WEIGHT_RULES: tuple[Rule, ...] = (
     NON_FINITE,
     ALL_ZERO,
     SIGNAL_COLLAPSE,
@@ -49,6 +57,17 @@ RULES: tuple[Rule, ...] = (
     FAR_FROM_RANDOM,
     ASSUMED_GEOMETRY,
 )
+ACTIVATION_RULES: tuple[Rule, ...] = (
+    WRONG_PREPROCESSING,
+    UNTRAINABLE,
+    DEAD_NEURONS,
+    SATURATED_NEURONS,
+    MISCALIBRATED,
+    DUPLICATE_ACTIVATIONS,
+    INFORMATION_RISES,
+    CANNOT_BE_TOLD,
+)
+RULES = ACTIVATION_RULES + WEIGHT_RULES
 """Every rule, once; among findings of one severity and depth, in this order."""
 
 
@@ -59,8 +78,8 @@ def find(report: Report) -> tuple[Finding, ...]:
         report: Its rows, layers and coverage are read; findings that it holds are not.
     """
     severities = list(Severity)
-    depth = {layer.name: place for place, layer in enumerate(report.layers)}
-    end = len(depth)
+    depth = _depth(report)
+    end = len(report.layers)
     findings = [finding for rule in RULES for finding in rule.find(report)]
     return tuple(
         sorted(
@@ -73,6 +92,15 @@ def find(report: Report) -> tuple[Finding, ...]:
     )
 
 
+def _depth(report: Report) -> dict[str, int]:
+    """The place of each layer, and of each site that of the last layer at or before it."""
+    depth = {layer.name: place for place, layer in enumerate(report.layers)}
+    last = 0
+    for site in report.sites:
+        last = depth.setdefault(site.name, depth.get(site.name.partition("#")[0], last))
+    return depth
+
+
 def summary(report: Report) -> str:
     """One line that sums up the findings of a report.
 
@@ -80,6 +108,8 @@ def summary(report: Report) -> str:
         ``3 findings in 21 layers: 1 serious, 2 notes``.
     """
     looked_at = counted(len(report.layers), "layer")
+    if report.sites:
+        looked_at += f" and {counted(len(report.sites), 'site')}"
     total = len(report.findings)
     if not total:
         return f"nothing to report in {looked_at} looked at"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from infoflow.render.activations import of_activations
 from infoflow.render.text import cell, number, printable
 from infoflow.render.view import Facts, gather
 from infoflow.report import Measurement, Report
@@ -76,7 +77,9 @@ def _asked(report: Report) -> list[Column]:
     if words & {"paper", "default", "all"}:
         return []
     own = {row.measure for facts in gather(report)[0] for c in COLUMNS if (row := c.row(facts))}
-    names = dict.fromkeys(row.measure for row in report.measurements)
+    names = dict.fromkeys(
+        row.measure for row in report.measurements if not of_activations(row.measure)
+    )
     new = [name for name in names if name not in own | {"rank"}]
     return [Column(_heading(name), _first_row(name), 2, 20 + i) for i, name in enumerate(new)]
 

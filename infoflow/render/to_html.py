@@ -11,8 +11,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from infoflow.render.activations import gather_sites
 from infoflow.render.healthy import placings
-from infoflow.render.html import around, colours, columns, glossary, pages, profile, strip
+from infoflow.render.html import around, colours, columns, glossary, pages, profile, sites, strip
 from infoflow.render.html.words import title
 from infoflow.render.text import base_name, printable
 from infoflow.render.view import gather
@@ -49,7 +50,8 @@ def to_html(
             report=report,
             file=title(base_name(report)),
             figures=strip.key_figures(report, layers),
-            findings=around.finding_views(report, layers),
+            findings=around.finding_views(report, layers, sites.anchors(gather_sites(report))),
+            activations=sites.activations_view(report, words),
             summary=sentence(summary),
             profile=profile.depth_profile(layers),
             columns=shown,

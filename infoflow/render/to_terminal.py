@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from textwrap import wrap
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from rich import box
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from infoflow.render import healthy
+from infoflow.render import healthy, terminal_sites
 from infoflow.render import table as layer_table
+from infoflow.render.activations import of_activations
+from infoflow.render.terminal_columns import NAME_WIDTH, Shown, empty_table, fitting
 from infoflow.render.text import coverage_sentences, headline, number, printable, shortened
 from infoflow.render.view import gather
 from infoflow.report import Finding, LayerSummary, Report, Severity, Status, TensorRecord
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 MARKS = {Severity.SERIOUS: "‼", Severity.WARNING: "!", Severity.NOTE: "·"}
 STYLES = {Severity.SERIOUS: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _BAR_WIDTH = 10
-_NAME_WIDTH = 20
 
 
 def to_terminal(
@@ -63,6 +62,8 @@ def _parts(
     parts += [wrapped(line, width, " ", "dim") for line in _legend(report, verbose, unfold)]
     if verbose:
         parts += _healthy(report, width, unfold)
+    if report.sites:
+        parts += _sites(report, width, verbose, unfold)
     parts += ["", wrapped(summary, width, " ", "bold")]
     parts += [_finding(finding, width) for finding in report.findings]
     parts += ["", wrapped("; ".join(coverage_sentences(report)), width, " ", "dim")]
@@ -71,6 +72,15 @@ def _parts(
     if hint:
         parts += ["", wrapped(hint, width, " ", "dim")]
     return parts
+
+
+def _sites(report: Report, width: int, verbose: bool, unfold: bool) -> list[RenderableType]:
+    """The data, the table of sites, and what the figures are."""
+    above = wrapped(terminal_sites.heading(report), width, style="bold")
+    table = terminal_sites.sites_table(report, width, unfold)
+    headings = [str(column.header) for column in table.columns]
+    said = terminal_sites.sentences(report, headings, verbose=verbose, unfold=unfold)
+    return ["", above, "", table, *(wrapped(line, width, " ", "dim") for line in said)]
 
 
 def sentences(notes: Sequence[str]) -> str:
@@ -84,26 +94,11 @@ def wrapped(text: str, width: int, indent: str = "", style: str = "") -> Text:
     return Text("\n".join(lines), style=style)
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """A column as it will be printed; of several that do not fit, the highest rank goes first."""
-
-    rank: int
-    heading: str
-    cells: list[Text]
-    justify: Literal["left", "right"] = "right"
-    of_layer: bool = False
-
-    @property
-    def width(self) -> int:
-        lines = [*self.heading.split("\n"), *(cell.plain for cell in self.cells)]
-        return max(cell_len(line) for line in lines)
-
-
 def _layers(report: Report, width: int, verbose: bool, unfold: bool) -> Table:
     columns, lines = layer_table.rows(report, unfold=unfold, norms=verbose)
-    shown, name_width = _fitting(_shown(columns, lines), lines, width)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    longest = max((cell_len(line.name) for line in lines), default=5)
+    shown, name_width = fitting(_shown(columns, lines), longest, width)
+    table = empty_table()
     for column in shown:
         bar = column.of_layer and not any(c.of_layer for c in shown[: shown.index(column)])
         if bar:
@@ -122,27 +117,28 @@ def _layers(report: Report, width: int, verbose: bool, unfold: bool) -> Table:
     return table
 
 
-def _shown(columns: Sequence[layer_table.Column], lines: Sequence[layer_table.Row]) -> list[_Shown]:
+def _shown(columns: Sequence[layer_table.Column], lines: Sequence[layer_table.Row]) -> list[Shown]:
     """Every column there is something for, the layer's name first."""
     shown = [
-        _Shown(-1, "layer", [Text(line.name) for line in lines], "left"),
-        _Shown(layer_table.SHAPE, "shape", [Text(line.shape, "dim") for line in lines], "left"),
+        Shown(-1, "layer", [Text(line.name) for line in lines], "left"),
+        Shown(layer_table.SHAPE, "shape", [Text(line.shape, "dim") for line in lines], "left"),
     ]
     for place, column in enumerate(columns):
         cells = [
             Text(line.cells[place], "bold red" if line.cells[place].startswith("−∞") else "")
             for line in lines
         ]
-        shown.append(_Shown(column.rank, column.heading, cells, "right", column.of_layer))
+        shown.append(Shown(column.rank, column.heading, cells, "right", column.of_layer))
     if any(line.rank for line in lines):
-        shown.append(_Shown(layer_table.RANK, "rank", [_rank(line.rank) for line in lines]))
+        shown.append(Shown(layer_table.RANK, "rank", [_rank(line.rank) for line in lines]))
     profile = [line.profile for line in lines if line.profile is not None]
     if profile:
         bars = [_bar(line.profile, (min(profile), max(profile))) for line in lines]
-        shown.append(_Shown(layer_table.PROFILE, "a channel", bars, "left"))
+        shown.append(Shown(layer_table.PROFILE, "a channel", bars, "left"))
     return shown
 
 
+<<<<<<< HEAD
 def _fitting(
     shown: list[_Shown], lines: Sequence[layer_table.Row], width: int
 ) -> tuple[list[_Shown], int]:
@@ -158,6 +154,8 @@ def _fitting(
         kept.remove(max(kept[1:], key=lambda column: column.rank))
 
 
+=======
+>>>>>>> render8
 def _healthy(report: Report, width: int, unfold: bool) -> list[RenderableType]:
     """The percentiles of each placed layer, and how to read them; nothing where none is placed."""
     every, _ = gather(report)
@@ -167,6 +165,7 @@ def _healthy(report: Report, width: int, unfold: bool) -> list[RenderableType]:
         return []
     groups = layer_table.groups(found, unfold=unfold, norms=False)
     names = [layer_table.line_name(group) for group in groups]
+<<<<<<< HEAD
     longest = max(map(cell_len, ("healthy, %", *names)))
     columns = [
         (one.heading.split("\n"), [healthy.group_text(group, one) for group in groups])
@@ -175,6 +174,12 @@ def _healthy(report: Report, width: int, unfold: bool) -> list[RenderableType]:
     while (room := _room(columns, width)) < min(longest, _NAME_WIDTH) and len(columns) > 1:
         columns = columns[:-1]
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+=======
+    longest = max(map(cell_len, names))
+    while (room := _room(shown, width)) < min(longest, NAME_WIDTH) and len(shown) > 1:
+        shown = shown[:-1]
+    table = empty_table()
+>>>>>>> render8
     table.add_column("among\nhealthy, %", no_wrap=True, vertical="bottom")
     for heading, _ in columns:
         table.add_column("\n".join(heading), justify="right", no_wrap=True, vertical="bottom")
@@ -198,7 +203,7 @@ def _styles(report: Report) -> dict[str, str]:
         name: STYLES[finding.severity]
         for finding in reversed(report.findings)
         for name in finding.layers
-        if finding.severity is not Severity.NOTE
+        if finding.severity is not Severity.NOTE and not of_activations(finding.measure)
     }
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from infoflow.render.activations import of_activations
 from infoflow.report import Finding, LayerSummary, Measurement, Report, Series, Severity
 
 _ORDER = list(Severity)
@@ -98,15 +99,23 @@ class Facts:
 
 
 def gather(report: Report) -> tuple[list[Facts], dict[str, dict[tuple[str, str], Measurement]]]:
-    """The layers' facts in order, and the rows that belong to no listed layer, by name."""
+    """The layers' facts in order, and the rows that belong to no listed layer, by name.
+
+    What was measured of activations is left out: it belongs to sites, of which some have the name
+    of a layer (see `infoflow.render.activations.gather_sites`).
+    """
     rows: dict[str, dict[tuple[str, str], Measurement]] = {}
     for row in report.measurements:
-        rows.setdefault(row.layer, {})[row.measure, row.statistic] = row
+        if not of_activations(row.measure):
+            rows.setdefault(row.layer, {})[row.measure, row.statistic] = row
     series: dict[str, dict[str, Series]] = {}
     for one in report.series:
-        series.setdefault(one.layer, {})[one.name] = one
+        if not of_activations(one.name):
+            series.setdefault(one.layer, {})[one.name] = one
     findings: dict[str, list[Finding]] = {}
     for finding in report.findings:
+        if of_activations(finding.measure):
+            continue
         for name in dict.fromkeys(finding.layers):
             findings.setdefault(name, []).append(finding)
     layers = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from infoflow.render.activations import of_activations
 from infoflow.render.html.words import figure, fixed, title
 from infoflow.render.text import percent
 from infoflow.render.view import Facts, by_severity
@@ -38,15 +39,24 @@ class LeftOut:
     tensors: tuple[tuple[str, str, str], ...]
 
 
-def finding_views(report: Report, layers: Sequence[Facts]) -> list[FindingView]:
-    """Findings, most serious first, each layer with its link (empty where it has no page)."""
+def finding_views(
+    report: Report, layers: Sequence[Facts], sites: Mapping[str, str]
+) -> list[FindingView]:
+    """Findings, most serious first, each layer with its link (empty where it has no page).
+
+    Args:
+        report: Whose findings.
+        layers: Of the report.
+        sites: The place in the page of each site, by its name.
+    """
     places: dict[str, str] = {}
     for facts in layers:
         places.setdefault(facts.layer.name, facts.anchor)
     views = []
     for finding in by_severity(report.findings):
+        first, second = (sites, places) if of_activations(finding.measure) else (places, sites)
         links = tuple(
-            (places.get(name, ""), title(name, 40), title(name))
+            (first.get(name) or second.get(name, ""), title(name, 40), title(name))
             for name in dict.fromkeys(finding.layers)
         )
         rest = links[LINKS:]

@@ -65,7 +65,17 @@ def sparkline(series: Series) -> Markup:
     if not tallest:
         return Markup("")
     tops = [max(20 * number / tallest, 1.0) if number else 0.0 for _, number in counted]
-    return _skyline(tops, 0.0, 96.0, Scale(0.0, 20.0, 21.0, 1.0))
+    return skyline(tops, 0.0, 96.0, Scale(0.0, 20.0, 21.0, 1.0))
+
+
+def sparkline_of(series: Series) -> Markup:
+    """A histogram that is counts only, of the size of a word."""
+    counts = [value or 0.0 for value in series.values]
+    tallest = max(counts, default=0.0)
+    if tallest <= 0:
+        return Markup("")
+    tops = [max(20 * count / tallest, 1.0) if count else 0.0 for count in counts]
+    return skyline(tops, 0.0, 96.0, Scale(0.0, 20.0, 21.0, 1.0))
 
 
 def histogram(series: Series, row: Row) -> Chart | None:
@@ -77,8 +87,8 @@ def histogram(series: Series, row: Row) -> Chart | None:
     end = counted[-1][0] + step
     x = Scale(counted[0][0], end, LEFT, WIDTH - RIGHT)
     y = Scale(0.0, max(number for _, number in counted) * 1.05 or 1.0, HEIGHT - BOTTOM, TOP)
-    skyline = _skyline([number for _, number in counted], x.start, x.stop, y)
-    parts = [_grid(y), skyline, _below(x, f"log|c₁₁|, {series.unit}")]
+    outline = skyline([number for _, number in counted], x.start, x.stop, y)
+    parts = [grid(y), outline, below(x, f"log|c₁₁|, {series.unit}")]
     low, high = (
         _value(row, "random-twin.c11", "expected-q1"),
         _value(row, "random-twin.c11", "expected-q3"),
@@ -102,7 +112,7 @@ def histogram(series: Series, row: Row) -> Chart | None:
         for start in range(0, len(counted), group)
     )
     caption = "Slices by log|c₁₁|; line: mean, band: random twin"
-    return Chart(caption, _frame(parts, caption), (series.unit, "slices"), table)
+    return Chart(caption, frame(parts, caption), (series.unit, "slices"), table)
 
 
 def spectrum(series: Series) -> Chart | None:
@@ -122,18 +132,18 @@ def spectrum(series: Series) -> Chart | None:
     else:
         y = Scale(0.0, max(values) * 1.05 or 1.0, HEIGHT - BOTTOM, TOP)
         places = [(x(index), y(value)) for index, value in chosen]
-    parts = [_grid(y, powers=logarithmic), _curve(places)]
-    parts.append(_text("singular values, largest first", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6))
-    parts.append(_text("1", LEFT, HEIGHT - BOTTOM + 14))
+    parts = [grid(y, powers=logarithmic), _curve(places)]
+    parts.append(words_at("singular values, largest first", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6))
+    parts.append(words_at("1", LEFT, HEIGHT - BOTTOM + 14))
     last = f"{len(values)}"
-    parts.append(_text(last, WIDTH - RIGHT, HEIGHT - BOTTOM + 14, "e"))
+    parts.append(words_at(last, WIDTH - RIGHT, HEIGHT - BOTTOM + 14, "e"))
     caption = f"Singular values{f' ({series.note})' if series.note else ''}"
     caption += ", logarithmic" if logarithmic else ""
     if zeros and logarithmic:
         caption += f"; {zeros} zero or below 10⁻⁸ of the largest, not drawn"
     return Chart(
         caption,
-        _frame(parts, caption),
+        frame(parts, caption),
         ("place", series.unit),
         tuple((str(index + 1), figure(values[index])) for index in _places(len(values), 7)),
     )
@@ -147,11 +157,11 @@ def norms(series: Series) -> Chart | None:
     x = Scale(-0.5, len(values) - 0.5, LEFT, WIDTH - RIGHT)
     y = Scale(0.0, max(values) * 1.05 or 1.0, HEIGHT - BOTTOM, TOP)
     parts = [
-        _grid(y),
+        grid(y),
         _band(values, x.start, x.stop, y),
-        _text("filters, in the file's order", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6),
-        _text("0", x(0), HEIGHT - BOTTOM + 14),
-        _text(str(len(values) - 1), x(len(values) - 1), HEIGHT - BOTTOM + 14, "e"),
+        words_at("filters, in the file's order", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6),
+        words_at("0", x(0), HEIGHT - BOTTOM + 14),
+        words_at(str(len(values) - 1), x(len(values) - 1), HEIGHT - BOTTOM + 14, "e"),
     ]
     order = sorted(range(len(values)), key=values.__getitem__)
     table = [("least", str(index), figure(values[index])) for index in order[:2]]
@@ -160,7 +170,7 @@ def norms(series: Series) -> Chart | None:
     if len(values) > COLUMNS:
         caption = "Norms of the filters, least to greatest of a few neighbours"
     head = ("which", "filter", "norm")
-    return Chart(caption, _frame(parts, caption), head, tuple(table), series.note)
+    return Chart(caption, frame(parts, caption), head, tuple(table), series.note)
 
 
 def _value(row: Row, measure: str, statistic: str) -> float | None:
@@ -187,7 +197,7 @@ def _curve(places: Sequence[tuple[float, float]]) -> Markup:
     return tag("path", d=start + (steps or "h1"), class_="curve", transform="scale(.5)")
 
 
-def _skyline(tops: Sequence[float], start: float, stop: float, y: Scale) -> Markup:
+def skyline(tops: Sequence[float], start: float, stop: float, y: Scale) -> Markup:
     """Bars side by side as one area, in units of a bar and of a pixel: short to write."""
     floor = y(0.0)
     heights = [round(floor - y(top)) for top in tops]
@@ -202,7 +212,7 @@ def _skyline(tops: Sequence[float], start: float, stop: float, y: Scale) -> Mark
 def _band(values: Sequence[float], start: float, stop: float, y: Scale) -> Markup:
     """Bars, or for many values a band from least to greatest of neighbours: extremes stay."""
     if len(values) <= COLUMNS:
-        return _skyline(values, start, stop, y)
+        return skyline(values, start, stop, y)
     edges = [round(place * len(values) / COLUMNS) for place in range(COLUMNS + 1)]
     groups = [values[first:last] for first, last in pairwise(edges)]
     floor, wide = y(0.0), (stop - start) / COLUMNS
@@ -212,7 +222,8 @@ def _band(values: Sequence[float], start: float, stop: float, y: Scale) -> Marku
     return tag("path", d=bars, class_="stems", transform=turn)
 
 
-def _grid(y: Scale, *, powers: bool = False) -> Markup:
+def grid(y: Scale, *, powers: bool = False) -> Markup:
+    """Lines across the chart at round numbers, with their labels."""
     marks, lines = [], ""
     for tick in y.ticks(4):
         if powers and tick != int(tick) and y.high - y.low > 1.5:
@@ -225,16 +236,19 @@ def _grid(y: Scale, *, powers: bool = False) -> Markup:
     return join([tag("path", d=lines, class_="grid"), labels])
 
 
-def _below(x: Scale, label: str) -> Markup:
+def below(x: Scale, label: str) -> Markup:
+    """The numbers of the axis below the chart, and what it is."""
     marks = join(tag("text", tick_text(tick), x=float(x(tick))) for tick in x.ticks(5))
     row = tag("g", marks, transform=f"translate(0 {HEIGHT - BOTTOM + 14})")
-    return join([row, _text(label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6)])
+    return join([row, words_at(label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6)])
 
 
-def _text(words: str, x: float, y: float, anchor: str | None = None) -> Markup:
+def words_at(words: str, x: float, y: float, anchor: str | None = None) -> Markup:
+    """Words at a place."""
     return tag("text", words, x=float(x), y=float(y), class_=anchor)
 
 
-def _frame(parts: Sequence[Markup], label: str) -> Markup:
+def frame(parts: Sequence[Markup], label: str) -> Markup:
+    """The whole small chart."""
     return tag("svg", join(parts), class_="small", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img",
                aria_label=label.partition(";")[0].partition(" (")[0])  # fmt: skip

@@ -84,6 +84,23 @@ def similarity_map(series: Series, filters: int, shades: int = FINE) -> HeatMap 
     )
 
 
+def dependence_map(series: Series, shades: int = FINE) -> HeatMap | None:
+    """Normalised dependence between the maps of a site: a bright cell is a copy on these data."""
+    if not _drawable(series):
+        return None
+    return _draw(
+        series,
+        title="dependence between the maps",
+        axes="a bright cell is a copy on these data",
+        stops=("viridis", VIRIDIS),
+        span=(0.0, 1.0),
+        labels=("0", "1"),
+        values=series.values,
+        shades=shades,
+        triangle=0,
+    )
+
+
 def _drawable(series: Series) -> bool:
     return len(series.shape) == 2 and len(series.values) == series.shape[0] * series.shape[1] > 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from markupsafe import Markup
 
@@ -50,18 +51,55 @@ class Profile:
     thinned: int
 
 
+Maker = Callable[[Scale, float], Panel | None]
+"""Makes a panel, from the columns' scale and the panel's upper edge."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What stands at a place of the axis: its name, where it leads to, what the pointer is told."""
+
+    name: str
+    anchor: str
+    told: tuple[str, ...]
+
+
 def depth_profile(layers: Sequence[Facts]) -> Profile | None:
     """The chart of all layers that are linear maps; None where nothing of them was measured."""
     linear = [facts for facts in layers if facts.layer.kind != "normalisation"]
-    makers = (corner_panel, volume_panel, rank_panel)
-    if not linear:
+    head, table = _table(linear)
+    return stacked(
+        [partial(make, linear) for make in (corner_panel, volume_panel, rank_panel)],
+        [Column(facts.layer.name, facts.anchor, tuple(_told(facts))) for facts in linear],
+        head,
+        table,
+    )
+
+
+def stacked(
+    makers: Sequence[Maker],
+    columns: Sequence[Column],
+    head: tuple[str, ...],
+    table: tuple[tuple[str, ...], ...],
+    plot: float = PLOT,
+) -> Profile | None:
+    """Panels one below another over the same columns; None where no panel has anything.
+
+    Args:
+        makers: Of the panels, from the columns' scale and the panel's upper edge.
+        columns: What stands along the axis.
+        head: Of the numbers behind the chart.
+        table: Its lines, one a column.
+        plot: Width of the chart where its columns fit, in pixels.
+    """
+    if not columns:
         return None
-    step = min(max(PLOT / len(linear), LEAST_STEP), GREATEST_STEP)
-    x = Scale(0.0, len(linear), 0.0, step * len(linear))
+    step = min(max(plot / len(columns), LEAST_STEP), GREATEST_STEP)
+    x = Scale(0.0, len(columns), 0.0, step * len(columns))
     panels: list[Panel] = []
     top = 22.0
     for make in makers:
-        panel = make(linear, x, top)
+        panel = make(x, top)
         if panel is not None:
             panels.append(panel)
             top = panel.bottom + GAP
@@ -69,19 +107,16 @@ def depth_profile(layers: Sequence[Facts]) -> Profile | None:
         return None
     floor = panels[-1].bottom
     every = max(1, math.ceil(LABEL_STEP / step))
-    labels, hang, reach = _names(linear, x, floor, every)
-    width = math.ceil(max(x.stop, reach) + 6)
-    height = math.ceil(floor + hang)
+    labels, hang, reach = _names(columns, x, floor, every)
     back = [_rules(panel, x.stop) for panel in panels]
     front = [panel.drawing for panel in panels]
-    columns = [_column(facts, x, index, floor) for index, facts in enumerate(linear)]
-    head, table = _table(linear)
+    hits = [_hit(column, x, index, floor) for index, column in enumerate(columns)]
     return Profile(
         axis=join(_axis(panel) for panel in panels),
-        plot=join([*back, *front, *labels, *columns]),
+        plot=join([*back, *front, *labels, *hits]),
         axis_width=AXIS,
-        width=width,
-        height=height,
+        width=math.ceil(max(x.stop, reach) + 6),
+        height=math.ceil(floor + hang),
         legend=tuple(dict.fromkeys(item for panel in panels for item in panel.legend)),
         head=head,
         table=table,
@@ -109,13 +144,13 @@ def _axis(panel: Panel) -> Markup:
 
 
 def _names(
-    linear: Sequence[Facts], x: Scale, floor: float, every: int
+    columns: Sequence[Column], x: Scale, floor: float, every: int
 ) -> tuple[list[Markup], float, float]:
-    """The layers' names under the chart, how far they hang down, and how far right they reach."""
+    """The columns' names under the chart, how far they hang down, and how far right they reach."""
     labels, hang, reach = [], 0.0, 0.0
     turn = math.radians(SLANT)
-    for index in range(0, len(linear), every):
-        words = title(linear[index].layer.name, LABEL_WIDTH)
+    for index in range(0, len(columns), every):
+        words = title(columns[index].name, LABEL_WIDTH)
         across, down = x(index + 0.5), floor + 14
         labels.append(
             tag("text", words, class_="name",
@@ -127,11 +162,11 @@ def _names(
     return labels, hang, reach
 
 
-def _column(facts: Facts, x: Scale, index: int, floor: float) -> Markup:
-    """What the pointer meets: a whole column, which names the layer and leads to its page."""
-    box = tag("rect", tooltip(_told(facts)), class_="hit", x=x(index), y=14,
+def _hit(column: Column, x: Scale, index: int, floor: float) -> Markup:
+    """What the pointer meets: a whole column, which is named and leads to its page."""
+    box = tag("rect", tooltip(column.told), class_="hit", x=x(index), y=14,
               width=x(index + 1) - x(index), height=floor - 10)  # fmt: skip
-    return tag("a", box, href=f"#{facts.anchor}", tabindex=-1)
+    return tag("a", box, href=f"#{column.anchor}", tabindex=-1)
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Facts], Measurement | None]], ...] = (

@@ -1,0 +1,212 @@
+"""What an output shows of measures of activations: each site's rows, and which answers what."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from infoflow.findings.chains import A_RISE, CHAINS, WHEN_COMPARED, Chain, Step, told
+from infoflow.report import Finding, Measurement, Report, Series, Site
+from infoflow.words import joined
+
+_STEMS = frozenset(
+    {
+        "accuracy", "negative-log-likelihood", "calibration-error", "predictive-entropy",
+        "mean-iou", "perplexity", "disagreement",
+        "batch-entropy", "dead-neurons", "saturated-neurons", "gradient-norm", "units",
+        "nearest-neighbour-entropy", "renyi-entropy", "mutual-information", "alignment",
+        "probe-accuracy", "data-processing", "redundancy", "synergy", "duplicate-filters",
+        "entropy-budget", "activation-histogram", "batch-entropy-histogram", "filter-dependence",
+        "reliability", "confidence-histogram",
+    }
+)  # fmt: skip
+"""First parts of the names of measures and series that look at activations and outputs."""
+
+_BRACKETS = re.compile(r" *\([^()]*\)")
+
+
+def of_activations(measure: str) -> bool:
+    """Whether a measure, or a series, looks at activations or outputs and not at weights.
+
+    >>> of_activations("mutual-information.input.null"), of_activations("rank")
+    (True, False)
+    """
+    return measure.partition(".")[0] in _STEMS
+
+
+@dataclass(frozen=True)
+class Information:
+    """Information of a site along one chain, as it is shown: above its null."""
+
+    chain: Chain
+    plain: Measurement
+    above: Measurement | None
+    null: Measurement | None
+    ceiling: float | None
+    ratio: float | None
+    cauchy_schwarz: float | None
+    step: Step | None
+
+    @property
+    def shown(self) -> Measurement:
+        """The row to show: above the null, or the plain figure where no null was drawn."""
+        return self.above or self.plain
+
+    @property
+    def value(self) -> float | None:
+        """Bits above the null."""
+        return self.shown.value
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of `value`."""
+        return interval(self.shown)
+
+    @property
+    def null_band(self) -> tuple[float, float] | None:
+        """The null's 95 % interval about its mean: where a figure says nothing."""
+        band, null = self.null and interval(self.null), self.null
+        if band is None or null is None or null.value is None or self.above is None:
+            return band
+        return band[0] - null.value, band[1] - null.value
+
+    @property
+    def flags(self) -> str:
+        """What must be known of the figure, such as ``saturated`` or ``inside its null``."""
+        notes = (row.note for row in (self.plain, self.above) if row is not None)
+        return "; ".join(dict.fromkeys(filter(None, notes)))
+
+
+@dataclass(frozen=True)
+class SiteFacts:
+    """A site with its rows, series and findings."""
+
+    index: int
+    site: Site
+    rows: Mapping[tuple[str, str], Measurement]
+    series: Mapping[str, Series]
+    findings: tuple[Finding, ...]
+
+    def row(self, measure: str, statistic: str = "value") -> Measurement | None:
+        """The row of a measure and statistic, None where it was not measured."""
+        return self.rows.get((measure, statistic))
+
+    def value(self, measure: str, statistic: str = "value") -> float | None:
+        """The number of a row, None where there is none."""
+        row = self.row(measure, statistic)
+        return row.value if row else None
+
+    def step(self, name: str) -> Step | None:
+        """The step to this site on a chain, by the chain's name."""
+        return told(self.row(CHAINS[name].steps))
+
+    def information(self, name: str) -> Information | None:
+        """The site's information on a chain, by the chain's name; None where it has none."""
+        chain = CHAINS[name]
+        plain = self.row(chain.measure)
+        if plain is None:
+            return None
+        return Information(
+            chain=chain,
+            plain=plain,
+            above=self.row(f"{chain.measure}.above-null"),
+            null=self.row(f"{chain.measure}.null"),
+            ceiling=self.value(f"{chain.measure}.ceiling"),
+            ratio=self.value(f"{chain.measure}.ratio"),
+            cauchy_schwarz=self.value(chain.measure, "cauchy-schwarz"),
+            step=self.step(name),
+        )
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Everything that a report holds of activations: of each site, and of the whole network."""
+
+    sites: tuple[SiteFacts, ...]
+    whole: Mapping[tuple[str, str], Measurement]
+    series: Mapping[str, Series]
+
+    def chain(self, name: str) -> list[SiteFacts]:
+        """The sites of a chain that have a figure on it, in the chain's own order."""
+        found = [one for one in self.sites if one.site.on_chain and one.information(name)]
+        return found[::-1] if CHAINS[name].backward else found
+
+
+def gather_sites(report: Report) -> Activations:
+    """The sites' facts in order, and the rows and series of the whole network."""
+    rows: dict[str, dict[tuple[str, str], Measurement]] = {}
+    for row in report.measurements:
+        if of_activations(row.measure):
+            rows.setdefault(row.layer, {})[row.measure, row.statistic] = row
+    series: dict[str, dict[str, Series]] = {}
+    for one in report.series:
+        if of_activations(one.name):
+            series.setdefault(one.layer, {})[one.name] = one
+    findings: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        if of_activations(finding.measure):
+            for name in dict.fromkeys(finding.layers):
+                findings.setdefault(name, []).append(finding)
+    sites = tuple(
+        SiteFacts(
+            index,
+            site,
+            rows.get(site.name, {}),
+            series.get(site.name, {}),
+            tuple(findings.get(site.name, ())),
+        )
+        for index, site in enumerate(report.sites)
+    )
+    return Activations(sites, rows.get("", {}), series.get("", {}))
+
+
+def interval(row: Measurement) -> tuple[float, float] | None:
+    """The 95 % interval of a row, None where it has none."""
+    return None if row.low is None or row.high is None else (row.low, row.high)
+
+
+def half_width(row: Measurement) -> float | None:
+    """Half of a row's 95 % interval, None where it has none."""
+    ends = interval(row)
+    return None if ends is None else (ends[1] - ends[0]) / 2
+
+
+def estimator(sites: Sequence[SiteFacts], measure: str) -> str:
+    """What most sites' methods of a measure share; a site's own value in brackets is left out.
+
+    >>> estimator([], "mutual-information.input")
+    ''
+    """
+    said = [row.method for one in sites if (row := one.row(measure)) and row.method]
+    clauses = Counter(
+        clause for method in said for clause in dict.fromkeys(_clauses(method)) if clause
+    )
+    return "; ".join(clause for clause, count in clauses.items() if 2 * count > len(said))
+
+
+def _clauses(method: str) -> Iterable[str]:
+    return (_BRACKETS.sub("", clause).strip() for clause in method.split(";"))
+
+
+def estimated(sites: Sequence[SiteFacts]) -> str:
+    """What the information is and how it was estimated, ``""`` where there is none."""
+    chains = [chain for chain in CHAINS.values() if any(s.information(chain.name) for s in sites)]
+    if not chains:
+        return ""
+    symbols = joined([chain.symbol for chain in chains])
+    method = estimator(sites, chains[0].measure)
+    return (
+        f"{symbols}: bits above the mean of permuted samples ± half a 95\xa0% interval"
+        f"{'; ' if method else ''}{method}"
+    )
+
+
+def reading(sites: Sequence[SiteFacts]) -> list[str]:
+    """What must be said beside the figures: the estimator, what a rise means, when to compare."""
+    said = estimated(sites)
+    if not said:
+        return []
+    stepped = any(one.step(name) for one in sites for name in CHAINS)
+    return [said, *([A_RISE] if stepped else []), WHEN_COMPARED]

@@ -1,0 +1,75 @@
+"""What a terminal shows of activations: a line on the data, the table of sites, how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from infoflow.findings.chains import FALLS, RISES, UNTOLD
+from infoflow.render import site_table
+from infoflow.render.activations import SiteFacts, gather_sites, reading
+from infoflow.render.data_words import data_line, data_notes, left_off_line
+from infoflow.render.terminal_columns import Shown, table_of
+from infoflow.render.text import printable
+from infoflow.report import Report, Severity
+from infoflow.words import counted
+
+_COLOURS = {FALLS: "blue", RISES: "yellow", UNTOLD: "dim"}
+_FINDINGS = {Severity.SERIOUS: "bold red", Severity.WARNING: "yellow", Severity.NOTE: ""}
+
+
+def heading(report: Report) -> str:
+    """The line above the table: the data and the outputs."""
+    return data_line(report)
+
+
+def sites_table(report: Report, width: int, unfold: bool) -> Table:
+    """The table of sites, the columns that fit."""
+    sites = site_table.shown(gather_sites(report), unfold=unfold)
+    names = [Text(printable(one.site.name), style=_name_style(one)) for one in sites]
+    columns = [Shown(-1, "site", names, "left")]
+    for column in site_table.used(sites):
+        cells = [_cell(column.cell(one)) for one in sites]
+        side = "left" if column.left else "right"
+        columns.append(Shown(column.rank, column.heading, cells, side))
+    return table_of(columns, max((cell_len(name.plain) for name in names), default=5), width)
+
+
+def sentences(
+    report: Report, headings: Collection[str], *, verbose: bool, unfold: bool
+) -> list[str]:
+    """The lines below the table: legend, estimator, what a rise means, what was left out."""
+    activations = gather_sites(report)
+    sites = site_table.shown(activations, unfold=unfold)
+    said = reading(sites)
+    lines = ["; ".join(site_table.legend(sites, headings)), ". ".join(said) + "." * bool(said)]
+    if hidden := len(activations.sites) - len(sites):
+        lines.append(f"{counted(hidden, 'site')} off the chain not shown (--layers '*' lists them)")
+    lines.append(left_off_line(report))
+    if verbose and report.data is not None:
+        lines += data_notes(report.data)
+        lines += _reasons(sites)
+    return [line for line in lines if line]
+
+
+def _reasons(sites: Sequence[SiteFacts]) -> list[str]:
+    """Why steps cannot be told, a line a site."""
+    told = ((one, one.step("input")) for one in sites)
+    return [f"{one.site.name}: {step.word}: {step.reason}" for one, step in told
+            if step is not None and step.reason]  # fmt: skip
+
+
+def _cell(text: str) -> Text:
+    if text == site_table.OFF_CHAIN:
+        return Text(text, style="dim")
+    return Text(printable(text), style=_COLOURS.get(text[2:], ""))
+
+
+def _name_style(one: SiteFacts) -> str:
+    order = list(Severity)
+    found = sorted(one.findings, key=lambda finding: order.index(finding.severity))
+    style = _FINDINGS[found[0].severity] if found else ""
+    return style or ("" if one.site.on_chain else "dim")

@@ -9,9 +9,7 @@ from infoflow.measures.activations.inequality import Point, steps
 from infoflow.report import Measurement
 
 
-def step_rows(
-    direction: str, chain: Sequence[tuple[str, Information]]
-) -> Iterator[Measurement]:
+def step_rows(direction: str, chain: Sequence[tuple[str, Information]]) -> Iterator[Measurement]:
     """A row a step; the first site of the chain has none.
 
     Args:

@@ -1,4 +1,4 @@
-"""The first run through the data: X, the targets, the outputs, and the error signal of the last site."""
+"""The first run through the data: X, targets, outputs, and the error signal of the last site."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ class First:
     error: Tensor | None
 
 
-def first_run(
-    module: nn.Module, data: Data, last: Site, *, batch_size: int, prepare: Any
-) -> First:
+def first_run(module: nn.Module, data: Data, last: Site, *, batch_size: int, prepare: Any) -> First:
     """Run all samples once.
 
     Args:
@@ -100,7 +98,8 @@ class _Seen:
         assert logits is not None
         targets = batch.targets
         if self.data.task == "next-token":
-            logits, targets = next_token(logits, batch.x if targets is None else targets, batch.mask)
+            tokens = batch.x if targets is None else targets
+            logits, targets = next_token(logits, tokens, batch.mask)
         self.outputs.add(logits.detach(), targets)
 
     def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:

@@ -27,7 +27,7 @@ from infoflow.statistics.permutations import Null
 
 PAPERS_ALPHA = 1.01
 PAPERS_SAMPLES = 128
-"""REN's mini-batch: the papers' functional is computed on so many samples, since it depends on n."""
+"""REN's mini-batch: the papers' functional depends on n, so that n is theirs."""
 SIGMAS = {"half-sigma": 0.5, "double-sigma": 2.0}
 THIRDS = 3
 
@@ -89,7 +89,7 @@ def information(
     Args:
         other: X, Y, or the last error signal.
         site: The activations (or the error signal) of the site.
-        permutations: How many for the nulls; 0 for the exact moments of I₂'s and none of the others.
+        permutations: How many for the nulls; 0 for the exact moments of I₂'s and no others.
         seed: Of the permutations and of the thirds.
         alpha: Of the papers' functional.
     """
@@ -109,9 +109,7 @@ def information(
     )
 
 
-def _papers(
-    other: Variable, site: Variable, alpha: float, permutations: int, seed: int
-) -> Papers:
+def _papers(other: Variable, site: Variable, alpha: float, permutations: int, seed: int) -> Papers:
     count = min(site.samples, PAPERS_SAMPLES)
     first = torch.arange(count)
     x, t = gram(other.part(first)), gram(site.part(first))
@@ -144,8 +142,20 @@ def rows(name: str, measure: str, found: Information, *, note: str = "") -> Iter
     method = f"quadratic Rényi, entropy-difference form, without diagonal (α = 2); {found.words}"
     notes = "; ".join([*found.reasons, *([note] if note else []), *_copies(quadratic)])
 
-    def row(suffix: str, statistic: str, value: float, **more: object) -> Measurement:
-        return number(name, measure + suffix, statistic, value, method=method, **more)
+    def row(
+        suffix: str,
+        statistic: str,
+        value: float,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        unit: str = "bits",
+        note: str = "",
+    ) -> Measurement:
+        return number(
+            name, measure + suffix, statistic, value,
+            unit=unit, low=low, high=high, method=method, note=note,
+        )  # fmt: skip
 
     within, null = found.within, found.null
     yield row("", "value", within.value, low=within.low, high=within.high, note=notes)
@@ -179,9 +189,7 @@ def _papers_rows(name: str, measure: str, found: Information) -> Iterator[Measur
     )
     note = "saturated" if papers.saturated else ""
     yield number(name, measure, "papers", papers.information, method=method, note=note)
-    yield number(
-        name, f"{measure}.ceiling", "papers", math.log2(papers.samples), method=method
-    )
+    yield number(name, f"{measure}.ceiling", "papers", math.log2(papers.samples), method=method)
     if papers.null is not None:
         null = papers.null
         yield number(
@@ -211,8 +219,8 @@ def number(
 ) -> Measurement:
     """A row; a number that is not finite becomes None with a note."""
     if math.isfinite(value):
-        ends = [end if end is not None and math.isfinite(end) else None for end in (low, high)]
-        return Measurement(layer, measure, statistic, value, unit, *ends, method, note)
+        low, high = (None if x is None or not math.isfinite(x) else x for x in (low, high))
+        return Measurement(layer, measure, statistic, value, unit, low, high, method, note)
     words = "−∞" if value == -math.inf else "it does not exist here"
     said = f"{words}: {note}" if note else words
     return Measurement(layer, measure, statistic, None, unit, None, None, method, said)

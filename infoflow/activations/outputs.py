@@ -1,9 +1,10 @@
-"""The network's outputs as rows: what is read first, so that a wrong preprocessing shows at once."""
+"""The network's outputs as rows, read first: a wrong preprocessing shows at once."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,26 +24,25 @@ def rows(found: Outputs, data: Data) -> Iterator[Measurement]:
     if found.positions != data.samples:
         method += f", {found.positions:,} positions"
 
-    def row(measure: str, statistic: str, value: float, unit: str, **more: float) -> Measurement:
-        return number(NETWORK, measure, statistic, value, unit=unit, method=method, **more)
-
+    row = partial(number, NETWORK, method=method)
     if found.accuracy is not None:
         accuracy = found.accuracy
-        yield row("accuracy", "value", accuracy.value, "share", low=accuracy.low, high=accuracy.high)
+        low, high = accuracy.low, accuracy.high
+        yield row("accuracy", "value", accuracy.value, unit="share", low=low, high=high)
     if found.mean_nll is not None:
-        yield row("negative-log-likelihood", "value", found.mean_nll, "nats")
+        yield row("negative-log-likelihood", "value", found.mean_nll, unit="nats")
     if found.reliability is not None:
         error = found.reliability.calibration_error
-        yield row("calibration-error", "value", error, "share")
+        yield row("calibration-error", "value", error, unit="share")
     if data.task == "next-token" and found.perplexity is not None:
-        yield row("perplexity", "value", found.perplexity, "per token")
+        yield row("perplexity", "value", found.perplexity, unit="per token")
     entropy = found.entropy[found.entropy.isfinite()]
-    yield row("predictive-entropy", "value", float(entropy.mean()), "nats")
-    yield row("predictive-entropy", "mean-bits", float(entropy.mean()) / math.log(2), "bits")
+    yield row("predictive-entropy", "value", float(entropy.mean()), unit="nats")
+    yield row("predictive-entropy", "mean-bits", float(entropy.mean()) / math.log(2))
     points = torch.tensor([0.25, 0.5, 0.75], dtype=entropy.dtype)
     for statistic, value in zip(("q1", "median", "q3"), _quantiles(entropy, points), strict=True):
-        yield row("predictive-entropy", statistic, value, "nats")
-    yield row("predictive-entropy", "ceiling", math.log(found.classes), "nats")
+        yield row("predictive-entropy", statistic, value, unit="nats")
+    yield row("predictive-entropy", "ceiling", math.log(found.classes), unit="nats")
 
 
 def series(found: Outputs) -> Iterator[Series]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -30,7 +31,6 @@ from infoflow.kernels import gram
 from infoflow.measures.activations.alignment import cka
 from infoflow.measures.activations.probe import linear_probe
 from infoflow.models import Runnable
-from fnmatch import fnmatchcase
 from infoflow.report import DataSummary, Measurement, Series
 from infoflow.report import Site as SiteSummary
 
@@ -44,6 +44,8 @@ PRECISIONS = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+
+DIRECTIONS = ("input", "label", "error")
 
 Progress = Callable[[str], None]
 """Is told what is being done, in a few words."""
@@ -88,7 +90,7 @@ class _Run:
         self.sites = _chosen(self.survey, self.chain, request.layers)
         self.rows: list[Measurement] = []
         self.series: list[Series] = []
-        self.informations: dict[str, dict[str, Information]] = {"input": {}, "label": {}, "error": {}}
+        self.informations: dict[str, dict[str, Information]] = {d: {} for d in DIRECTIONS}
 
     def prepare(self, batch: Batch) -> Batch:
         """A batch where the network is."""
@@ -181,8 +183,8 @@ class _Run:
         """Units, information about X and Y, alignment and probe of one site."""
         nonlinear = site.module_type.lower() if site.role == "nonlinearity" else ""
         found = units.Units(nonlinear)
-        for part in values.split(self.request.batch_size):
-            found.add(part)
+        for start in range(0, len(values), self.request.batch_size):
+            found.add(values[start : start + self.request.batch_size])
         self.rows += units.rows(site.name, found)
         self.series += units.series(site.name, found, values)
         t = continuous(site.name, values, self.request.sigma)
@@ -200,9 +202,13 @@ class _Run:
         norms = values.flatten(1).to(torch.float64).norm(dim=1)
         self.rows.append(
             number(
-                site.name, "gradient-norm", "value", float(norms.mean()), unit="nats per unit",
+                site.name,
+                "gradient-norm",
+                "value",
+                float(norms.mean()),
+                unit="nats per unit",
                 method=f"mean over samples of ‖δ‖; n = {len(norms)}",
-            )  # fmt: skip
+            )
         )
         if error is None or site not in self.chain.points:
             return
@@ -222,7 +228,7 @@ class _Run:
 
     def summaries(self) -> tuple[SiteSummary, ...]:
         """Every site that was looked at, and whether it is on the chain."""
-        why = {site: reason for site, reason in self.chain.left_out}
+        why = dict(self.chain.left_out)
         shapes = {size.site: size.shape for size in self.survey.sizes}
         return tuple(
             SiteSummary(

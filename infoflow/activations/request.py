@@ -23,7 +23,7 @@ class ActivationRequest:
         precision: ``float32``, ``float64``, ``bfloat16`` or ``float16``, of the network's run.
         seed: Of the samples drawn and of the permutations.
         sigma: Name of a bandwidth rule (`infoflow.kernels.BANDWIDTHS`), or σ itself.
-        permutations: How many for each null; 0 for the exact moments of I₂'s and none of the others.
+        permutations: How many for each null; 0 for the exact moments of I₂'s and no others.
         memory: Bytes that activations may take at a time.
         layers: Patterns of the sites to look at; empty for all.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -59,31 +60,31 @@ def rows(name: str, units: Units) -> Iterator[Measurement]:
     state = collapse(moments)
     note = "" if state == "alive" else state
 
-    def row(measure: str, statistic: str, value: float, unit: str, **more: str) -> Measurement:
-        return number(name, measure, statistic, value, unit=unit, **more)
-
-    yield row("units", "count", count, "count")
+    row = partial(number, name)
+    yield row("units", "count", count, unit="count")
     mean = float(entropies.mean())
-    yield row("batch-entropy", "value", mean, "nats", method=method, note=note)
+    yield row("batch-entropy", "value", mean, unit="nats", method=method, note=note)
     for statistic, quantile in _quartiles(entropies).items():
-        yield row("batch-entropy", statistic, quantile, "nats", method=method)
+        yield row("batch-entropy", statistic, quantile, unit="nats", method=method)
     moving = moments.variance > 0
     still = count - int(moving.sum())
     raw = batch_entropy(moments.variance[moving], moments.count, "raw")
     said = f"over the units that vary; {still} of {count} do not" if still else ""
     value = float(raw.mean()) if len(raw) else -float("inf")
-    yield row("batch-entropy.raw", "value", value, "nats", method=method, note=said)
+    yield row("batch-entropy.raw", "value", value, unit="nats", method=method, note=said)
     counts = units.counts
     if counts is None:
         return
     method = f"never above 0; n = {counts.count}"
-    yield row("dead-neurons", "value", share(counts.dead), "share", method=method)
-    yield row("dead-neurons", "count", int(counts.dead.sum()), "count", method=method)
+    yield row("dead-neurons", "value", share(counts.dead), unit="share", method=method)
+    yield row("dead-neurons", "count", int(counts.dead.sum()), unit="count", method=method)
     if counts.at_ends is not None:
         method = f"within 1 % of an end of the range in 95 % of the samples; n = {counts.count}"
-        yield row("saturated-neurons", "value", share(counts.saturated), "share", method=method)
+        yield row(
+            "saturated-neurons", "value", share(counts.saturated), unit="share", method=method
+        )
         saturated = int(counts.saturated.sum())
-        yield row("saturated-neurons", "count", saturated, "count", method=method)
+        yield row("saturated-neurons", "count", saturated, unit="count", method=method)
 
 
 def series(name: str, units: Units, values: Tensor) -> Iterator[Series]:
@@ -105,11 +106,12 @@ def _histogram(name: str, kind: str, values: Tensor, what: str) -> Series:
     values = values.detach().to(torch.float64)
     low, high = float(values.min()), float(values.max())
     if low == high:
-        shares = (1.0,)
+        shares: tuple[float, ...] = (1.0,)
     else:
         counts = torch.histc(values, BINS, low, high)
         shares = tuple(float(f"{x:.5g}") for x in (counts / counts.sum()).tolist())
-    return Series(name, kind, "share", (len(shares),), shares, f"{what} from {low:.6g} to {high:.6g}")
+    note = f"{what} from {low:.6g} to {high:.6g}"
+    return Series(name, kind, "share", (len(shares),), shares, note)
 
 
 def _quartiles(values: Tensor) -> dict[str, float]:

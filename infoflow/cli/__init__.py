@@ -10,11 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-<<<<<<< HEAD
-from infoflow.errors import InfoflowError, OutputError
-=======
-from infoflow.errors import InfoflowError, UserCodeError
->>>>>>> data
+from infoflow.errors import InfoflowError, OutputError, UserCodeError
 
 EXIT_MISTAKE = 2
 EXIT_FAULT = 70

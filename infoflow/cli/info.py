@@ -18,11 +18,8 @@ OPTIONAL = {
     "timm": ("--arch timm:NAME", "pip install 'infoflow[timm]'"),
     "onnx": ("ONNX files", "pip install 'infoflow[onnx]'"),
     "h5py": ("Keras files", "pip install 'infoflow[keras]'"),
-<<<<<<< HEAD
     "ray": ("--engine ray", "pip install 'infoflow[ray]'"),
-=======
     "datasets": ("--data hf:PATH", "pip install 'infoflow[hf]'"),
->>>>>>> data
     "gguf": ("quantised weights of GGUF files", "pip install 'infoflow[gguf]'"),
 }
 PAIR = (

@@ -138,24 +138,6 @@ def _shown(columns: Sequence[layer_table.Column], lines: Sequence[layer_table.Ro
     return shown
 
 
-<<<<<<< HEAD
-def _fitting(
-    shown: list[_Shown], lines: Sequence[layer_table.Row], width: int
-) -> tuple[list[_Shown], int]:
-    """The columns that fit beside a readable name, and the width that is left for names."""
-    longest = max(cell_len(name) for name in ("layer", *(line.name for line in lines)))
-    kept = list(shown)
-    while True:
-        rule = 3 if any(column.of_layer for column in kept) else 0
-        used = sum(column.width + 2 for column in kept[1:]) + rule
-        room = width - used - 2
-        if room >= min(longest, _NAME_WIDTH) or len(kept) <= 2:
-            return kept, max(min(room, longest), 8)
-        kept.remove(max(kept[1:], key=lambda column: column.rank))
-
-
-=======
->>>>>>> render8
 def _healthy(report: Report, width: int, unfold: bool) -> list[RenderableType]:
     """The percentiles of each placed layer, and how to read them; nothing where none is placed."""
     every, _ = gather(report)
@@ -165,21 +147,14 @@ def _healthy(report: Report, width: int, unfold: bool) -> list[RenderableType]:
         return []
     groups = layer_table.groups(found, unfold=unfold, norms=False)
     names = [layer_table.line_name(group) for group in groups]
-<<<<<<< HEAD
     longest = max(map(cell_len, ("healthy, %", *names)))
     columns = [
         (one.heading.split("\n"), [healthy.group_text(group, one) for group in groups])
         for one in shown
     ]
-    while (room := _room(columns, width)) < min(longest, _NAME_WIDTH) and len(columns) > 1:
+    while (room := _room(columns, width)) < min(longest, NAME_WIDTH) and len(columns) > 1:
         columns = columns[:-1]
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-=======
-    longest = max(map(cell_len, names))
-    while (room := _room(shown, width)) < min(longest, NAME_WIDTH) and len(shown) > 1:
-        shown = shown[:-1]
     table = empty_table()
->>>>>>> render8
     table.add_column("among\nhealthy, %", no_wrap=True, vertical="bottom")
     for heading, _ in columns:
         table.add_column("\n".join(heading), justify="right", no_wrap=True, vertical="bottom")

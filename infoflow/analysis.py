@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infoflow.activations.request import ActivationRequest
 from infoflow.findings import find
 from infoflow.layers import Plan, PlannedLayer
 from infoflow.measuring import Measured, Measurer
@@ -24,6 +25,8 @@ from infoflow.sharing import Progress, measure_all
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from infoflow.activations.produce import Produced
 
 
 def analyze(
@@ -43,7 +46,9 @@ def analyze(
     engine: str = "processes",
     resume: str | PathLike[str] | None = None,
     reference: str = "default",
+    data: str | ActivationRequest | None = None,
     progress: Progress | None = None,
+    telling: Callable[[str], None] | None = None,
 ) -> Report:
     """Report where a trained network keeps entropy and where it loses it, layer by layer.
 
@@ -69,7 +74,10 @@ def analyze(
             on from them. It is left there.
         reference: Healthy networks to place the layers among: ``default``, ``shipped``, ``none``
             or a table's file (see `infoflow.reference.places.choose`).
+        data: Data to run the network on, such as ``mnist`` or ``npz:PATH`` (see
+            `infoflow.data.open_data`), or a whole request; its activations are measured too.
         progress: Called at the start and after each layer.
+        telling: Called with a few words on what is being done while the network runs on data.
 
     Returns:
         The report. Numbers that do not exist are rows with a note, not exceptions.
@@ -91,11 +99,38 @@ def analyze(
         resume=Path(resume) if resume is not None else None,
         progress=progress,
     )
-    return report_of(measurer, found, healthy, complete=complete)
+    produced = _produced(measurer, data, telling) if data is not None else None
+    return report_of(measurer, found, healthy, produced, complete=complete)
+
+
+def _produced(
+    measurer: Measurer,
+    data: str | ActivationRequest,
+    telling: Callable[[str], None] | None,
+) -> Produced:
+    """What the activations say; from here on torch is needed."""
+    from infoflow.activations.produce import produce
+    from infoflow.models import live, runnable
+
+    request = measurer.request
+    if isinstance(data, str):
+        data = ActivationRequest(data, device=request.device, seed=request.seed)
+    if isinstance(request.source, str):
+        network = runnable(
+            measurer.opened.checkpoint, arch=request.arch, input_size=request.input_size
+        )
+    else:
+        network = live(request.source, measurer.opened.architecture)
+    return produce(network, data, telling or (lambda words: None))
 
 
 def report_of(
-    measurer: Measurer, found: Sequence[Measured], healthy: Reference, *, complete: bool
+    measurer: Measurer,
+    found: Sequence[Measured],
+    healthy: Reference,
+    produced: Produced | None = None,
+    *,
+    complete: bool,
 ) -> Report:
     """The report of a network that was measured.
 
@@ -103,12 +138,15 @@ def report_of(
         measurer: The network, and what was asked for.
         found: What was found of every selected layer.
         healthy: The networks to place the layers among.
+        produced: What its activations say, None without data.
         complete: As for `analyze`.
     """
     opened, selected, request = measurer.opened, measurer.selected, measurer.request
     known = opened.architecture
     summaries = tuple(planned.summary for planned in selected)
     rows = [row for one in found for row in one.rows]
+    pictures = [series for one in found for series in one.series]
+    pictures += produced.series if produced else ()
     settings = {
         **request.settings,
         "architecture": (
@@ -124,12 +162,17 @@ def report_of(
         digest=opened.checkpoint.digest() if complete else "",
         architecture=known.title if known else "",
         layers=summaries,
-        measurements=tuple(placed(summaries, rows, healthy.table)),
-        series=tuple(series for one in found for series in one.series) if complete else (),
+        measurements=(
+            *placed(summaries, rows, healthy.table),
+            *(produced.rows if produced else ()),
+        ),
+        series=tuple(pictures) if complete else (),
         findings=(),
         coverage=Coverage(tuple(_selected_records(opened.plan, selected))),
-        settings=settings,
-        versions=_versions(request.device),
+        sites=produced.sites if produced else (),
+        data=produced.data if produced else None,
+        settings=settings | (produced.settings if produced else {}),
+        versions=_versions(with_torch=request.device != "cpu" or produced is not None),
         notes=_notes(opened),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -154,8 +197,8 @@ def _selected_records(planned: Plan, selected: Sequence[PlannedLayer]) -> Iterat
             yield record
 
 
-def _versions(device: str) -> dict[str, str]:
-    packages = ["infoflow", "numpy", "scipy"] + (["torch"] if device != "cpu" else [])
+def _versions(*, with_torch: bool) -> dict[str, str]:
+    packages = ["infoflow", "numpy", "scipy"] + (["torch"] if with_torch else [])
     found = {"python": platform.python_version()}
     for package in packages:
         try:

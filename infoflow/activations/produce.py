@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from infoflow.activations import outputs, units
 from infoflow.activations.chains import step_rows
@@ -31,6 +32,7 @@ from infoflow.kernels import gram
 from infoflow.measures.activations.alignment import cka
 from infoflow.measures.activations.probe import linear_probe
 from infoflow.models import Runnable
+from infoflow.models import first_run as first_call
 from infoflow.report import DataSummary, Measurement, Series
 from infoflow.report import Site as SiteSummary
 
@@ -83,8 +85,9 @@ class _Run:
         self.device = _device(request.device)
         self.dtype = _dtype(request.precision)
         self.data = _open(network, request)
-        self.module = network.module.to(self.device, self.dtype)
+        self.module = _placed(network.module, self.device, self.dtype)
         few = self.prepare(self.data.first(PROBED))
+        first_call(self.module, few)
         self.survey: Survey = survey(self.module, few)
         self.chain: Chain = cut_points(self.module, few)
         self.sites = _chosen(self.survey, self.chain, request.layers)
@@ -306,6 +309,16 @@ def _chosen(survey: Survey, chain: Chain, patterns: tuple[str, ...]) -> tuple[Si
             )
         sites = named
     return tuple(sites)
+
+
+def _placed(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """The network where it shall run; the caller's own stays where it is."""
+    tensors = (*module.parameters(), *module.buffers())
+    there = all(
+        one.device == device and (one.dtype == dtype or not one.is_floating_point())
+        for one in tensors
+    )
+    return module if there else copy.deepcopy(module).to(device, dtype)
 
 
 def _device(name: str) -> torch.device:

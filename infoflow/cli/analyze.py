@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from infoflow.cli import options
+from infoflow.cli import data_options, options
 from infoflow.cli.outputs import Outputs
 from infoflow.errors import SelectionError
 
@@ -58,6 +58,18 @@ def analyze(
         ),
     ] = None,
     reference: options.Reference = "default",
+    data: data_options.Data = None,
+    data_root: data_options.DataRoot = None,
+    download: data_options.Download = False,
+    split: data_options.Split = "test",
+    samples: data_options.Samples = 1000,
+    batch_size: data_options.BatchSize = 128,
+    mean: data_options.Mean = None,
+    std: data_options.Std = None,
+    precision: data_options.PrecisionChoice = data_options.Precision.float32,
+    sigma: data_options.Sigma = "half-median",
+    permutations: data_options.Permutations = 0,
+    mem_budget: data_options.MemoryBudget = "2GB",
     json: options.JsonFile = None,
     csv: options.CsvFile = None,
     markdown: options.MarkdownFile = None,
@@ -81,6 +93,11 @@ def analyze(
         raise SelectionError(f"--resume keeps the layers of one input, not of {len(paths)}.")
     for path in paths:
         options.must_exist(path)
+    activity = data_options.request(
+        data, root=data_root, download=download, split=split, samples=samples,
+        batch_size=batch_size, mean=mean, std=std, precision=precision, sigma=sigma,
+        permutations=permutations, memory=mem_budget, device=device, seed=seed,
+    )  # fmt: skip
     reports = []
     for path in paths:
         with _resumable(resume), closing(Progress(path, quiet=quiet)) as progress:
@@ -100,7 +117,9 @@ def analyze(
                 engine=engine.value,
                 resume=resume,
                 reference=reference,
+                data=activity,
                 progress=progress,
+                telling=progress.tell,
             )
         report = replace(report, settings={**report.settings, "command": options.command()})
         reports.append(report)

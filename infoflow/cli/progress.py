@@ -37,6 +37,18 @@ class Progress:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
 
+    def tell(self, words: str) -> None:
+        """Say what is being done while the network runs on data; a whole sentence stays."""
+        if words.endswith("."):
+            self.close()
+            if not self._quiet:
+                sys.stderr.write(f"{self._label}: {printable(words)}\n")
+            return
+        if self._shown:
+            sys.stderr.write(f"\r\x1b[2K{self._label}: {shortened(printable(words), 60)}")
+            sys.stderr.flush()
+            self._dirty = True
+
     def __call__(self, step: Step) -> None:
         """Say before long work what it will take; then show how far it is."""
         if step.done == 0 and step.cost.total > LONG and not self._quiet:

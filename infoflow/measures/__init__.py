@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 
 from infoflow.errors import SelectionError
+from infoflow.measures.described import ACTIVATIONS
 from infoflow.measures.measure import Measure
 from infoflow.nearest import nearest
 
@@ -70,14 +71,20 @@ def choose(names: str | Sequence[str]) -> tuple[Measure, ...]:
 
 
 def descriptions() -> dict[str, dict[str, str]]:
-    """Symbol, unit, group, summary and source of every measure, by name, as plain words."""
-    return {
-        name: {
-            "symbol": measure.symbol,
-            "unit": measure.unit,
-            "group": measure.group,
-            "summary": measure.summary,
-            "source": measure.source,
-        }
+    """Symbol, unit, group, summary and source of every measure, by name, as plain words.
+
+    The group of those that ``--data`` brings is ``data``.
+    """
+    of_weights = {
+        name: (measure.symbol, measure.unit, measure.group, measure.summary, measure.source)
         for name, measure in measures().items()
+    }
+    of_activations = {
+        name: (symbol, unit, "data", summary, source)
+        for name, (symbol, unit, summary, source) in ACTIVATIONS.items()
+    }
+    keys = ("symbol", "unit", "group", "summary", "source")
+    return {
+        name: dict(zip(keys, fields, strict=True))
+        for name, fields in (of_weights | of_activations).items()
     }

@@ -47,7 +47,7 @@ class Runnable:
     """
 
     module: nn.Module
-    architecture: Architecture
+    architecture: Architecture | None
     channels: int | None
     metadata: Mapping[str, str]
     notes: tuple[str, ...] = ()

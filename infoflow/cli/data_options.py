@@ -1,0 +1,175 @@
+"""Options of commands that run a network on data, and how their words are read."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infoflow.activations.request import ActivationRequest
+from infoflow.errors import SelectionError
+
+PANEL = "Data"
+
+
+class Precision(StrEnum):
+    """Of the network's run; the measures compute in float64."""
+
+    float32 = "float32"
+    float64 = "float64"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="Run the network on data and measure its activations: mnist, fashion-mnist, kmnist, "
+        "cifar10, cifar100, svhn, npz:PATH, folder:PATH, path/file.py:function, hf:PATH, or "
+        "shapes, which needs no file.",
+        metavar="DATA",
+        rich_help_panel=PANEL,
+    ),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the named sets (NAME/test.npz); else the variable INFOFLOW_DATA.",
+        rich_help_panel=PANEL,
+    ),
+]
+Download = Annotated[
+    bool, typer.Option("--download", help="Fetch a named set.", rich_help_panel=PANEL)
+]
+Split = Annotated[str, typer.Option(help="test, train, …", rich_help_panel=PANEL)]
+Samples = Annotated[
+    int, typer.Option(min=0, help="Samples to draw; 0 for all.", rich_help_panel=PANEL)
+]
+BatchSize = Annotated[
+    int,
+    typer.Option(
+        min=1, help="Samples run at a time; no figure depends on it.", rich_help_panel=PANEL
+    ),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(
+        help="Of each channel, such as 0.485,0.456,0.406; else the network's own.",
+        rich_help_panel=PANEL,
+    ),
+]
+Std = Annotated[str | None, typer.Option(help="Likewise.", rich_help_panel=PANEL)]
+PrecisionChoice = Annotated[
+    Precision, typer.Option("--precision", help="Of the network's run.", rich_help_panel=PANEL)
+]
+Sigma = Annotated[
+    str,
+    typer.Option(
+        help="Width of the kernels: half-median, median, silverman, silverman-printed, scaled, "
+        "alignment, or a number.",
+        metavar="RULE",
+        rich_help_panel=PANEL,
+    ),
+]
+Permutations = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Of the nulls; 0 for exact moments (of the papers' form there are none).",
+        rich_help_panel=PANEL,
+    ),
+]
+MemoryBudget = Annotated[
+    str,
+    typer.Option("--mem-budget", help="Of the activations, such as 2GB.", rich_help_panel=PANEL),
+]
+
+
+def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
+    """Read ``0.485,0.456,0.406``.
+
+    Raises:
+        SelectionError: It is not of that form.
+
+    >>> numbers("0.5,1", "--mean")
+    (0.5, 1.0)
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise SelectionError(
+            f"{option} {text!r} is no list of numbers such as 0.485,0.456,0.406."
+        ) from None
+
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def size(text: str) -> int:
+    """Read ``2GB``, ``500M`` or a number of bytes.
+
+    Raises:
+        SelectionError: It is not of that form.
+
+    >>> size("2GB") == 2 * 2**30
+    True
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", text.strip().upper())
+    if found is None or float(found[1]) == 0:
+        raise SelectionError(f"--mem-budget {text!r} is no size such as 2GB or 500MB.")
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+def rule(text: str) -> str | float:
+    """The name of a rule, or σ itself."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def request(
+    data: str | None,
+    *,
+    root: Path | None,
+    download: bool,
+    split: str,
+    samples: int,
+    batch_size: int,
+    mean: str | None,
+    std: str | None,
+    precision: Precision,
+    sigma: str,
+    permutations: int,
+    memory: str,
+    device: str,
+    seed: int,
+) -> ActivationRequest | None:
+    """What was asked of the activations; None without ``--data``.
+
+    Raises:
+        SelectionError: A word cannot be read.
+    """
+    if data is None:
+        return None
+    return ActivationRequest(
+        data,
+        split=split,
+        samples=samples,
+        root=root,
+        download=download,
+        mean=numbers(mean, "--mean"),
+        std=numbers(std, "--std"),
+        batch_size=batch_size,
+        device=device,
+        precision=precision.value,
+        seed=seed,
+        sigma=rule(sigma),
+        permutations=permutations,
+        memory=size(memory),
+    )

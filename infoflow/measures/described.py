@@ -1,0 +1,57 @@
+"""What the measures of activations are, in words; a run on data computes them all."""
+
+from __future__ import annotations
+
+LBE = "Layerwise batch-entropy regularization (LBE), eqs. 2-6"
+REN = "Yu, Jenssen, Principe, Understanding CNNs with information theory (REN); matrix-based Rényi"
+QUADRATIC = "quadratic Rényi entropies without diagonal; Principe, Information Theoretic Learning"
+
+_SUFFIXES = {
+    ".null": ("null", "what the same figure is when the samples of one side are permuted"),
+    ".above-null": ("above null", "the figure less its null"),
+    ".ceiling": ("ceiling", "½(I₂(X;X) + I₂(T;T)), which it does not exceed"),
+    ".ratio": ("I over ceiling", "the figure over its ceiling: what compares layers"),
+}
+_INFORMATION = {
+    "mutual-information.input": ("I(X;T)", "of the input, visible at the kernel's resolution"),
+    "mutual-information.label": ("I(T;Y)", "of the label, visible at the kernel's resolution"),
+    "mutual-information.error": ("I(δ_L;δ)", "of the last error signal, by direction"),
+}
+
+
+def _of_information() -> dict[str, tuple[str, str, str, str]]:
+    found = {}
+    for name, (symbol, words) in _INFORMATION.items():
+        found[name] = (symbol, "bits", f"information of a site {words}", f"{QUADRATIC}; {REN}")
+        for suffix, (sign, summary) in _SUFFIXES.items():
+            unit = "share" if suffix == ".ratio" else "bits"
+            found[name + suffix] = (f"{symbol} {sign}", unit, summary, QUADRATIC)
+    return found
+
+
+ACTIVATIONS: dict[str, tuple[str, str, str, str]] = {
+    "accuracy": ("accuracy", "share", "right answers on the data", "Wilson's interval"),
+    "negative-log-likelihood": ("NLL", "nats", "mean −ln q of the target", "Shannon 1948"),
+    "calibration-error": (
+        "ECE", "share", "mean gap between confidence and accuracy, 15 bins", "Guo et al. 2017"),
+    "predictive-entropy": ("H(q)", "nats", "entropy of the predicted classes", "Shannon 1948"),
+    "perplexity": ("PPL", "per token", "exponential of the mean NLL a token", "Shannon 1948"),
+    "units": ("units", "count", "numbers of one sample's activation", ""),
+    "batch-entropy": ("H", "nats", "mean over units of ½ ln(1 + 2πe σ²)", LBE),
+    "batch-entropy.raw": ("h", "nats", "mean over units of ½ ln(2πe σ²), may be negative", LBE),
+    "dead-neurons": ("dead", "share", "units never above 0", "counted"),
+    "saturated-neurons": ("saturated", "share", "units at an end of their range", "counted"),
+    "gradient-norm": ("‖δ‖", "nats per unit", "mean norm of a sample's error signal", LBE),
+    **_of_information(),
+    "renyi-entropy": ("S₂", "bits", "Rényi entropy of the activations", f"{QUADRATIC}; {REN}"),
+    "alignment.input": ("CKA(X,T)", "share", "linear alignment with the input",
+                        "Kornblith et al. 2019"),
+    "alignment.label": ("CKA(T,Y)", "share", "linear alignment with the labels",
+                        "Kornblith et al. 2019"),
+    "probe-accuracy": ("probe", "share", "accuracy of a linear probe on held-out samples",
+                       "Alain and Bengio 2016"),
+    "data-processing.input": ("ΔI(X;T)", "bits", "change from the site before on the chain", REN),
+    "data-processing.label": ("ΔI(T;Y)", "bits", "change from the site before on the chain", REN),
+    "data-processing.error": ("ΔI(δ_L;δ)", "bits", "change from the site after on the chain", REN),
+}  # fmt: skip
+"""Symbol, unit, summary and source of each measure of activations, by its stable name."""

@@ -109,8 +109,9 @@ def low_rank(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
 
         left = outer()
         # LAPACK would spread one NaN over everything, or fail.
-        finite = bool(np.isfinite(left).all())
-        return times_inner(np.linalg.qr(left, mode="r") if finite else left[: min(left.shape)])
+        if not np.isfinite(left).all():
+            return times_inner(left[: min(left.shape)])
+        return times_inner(np.linalg.qr(left, mode="r"))
 
     made = StoredTensor(f"{base}.weight", shape, tensor.dtype, load)
     return Weight(

@@ -111,7 +111,8 @@ def low_rank(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
         # LAPACK would spread one NaN over everything, or fail.
         if not np.isfinite(left).all():
             return times_inner(left[: min(left.shape)])
-        return times_inner(np.linalg.qr(left, mode="r"))
+        triangle: np.ndarray[Any, Any] = np.linalg.qr(left, mode="r")  # type: ignore[assignment]
+        return times_inner(triangle)
 
     made = StoredTensor(f"{base}.weight", shape, tensor.dtype, load)
     return Weight(

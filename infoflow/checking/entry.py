@@ -110,7 +110,8 @@ class Entry:
         if (
             not isinstance(numbers, list)
             or not 1 <= len(numbers) <= 3
-            or any(type(item) is not int or not 1 <= item < 10**6 for item in numbers)
+            or any(type(item) is not int or not 1 <= item < 10**7 for item in numbers)
+            or math.prod(numbers) > 10**15
         ):
             self.refuse(f"{key} = {_shown(value)} is not a size such as 224 or [224, 320]")
         return tuple(numbers)

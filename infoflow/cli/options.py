@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import sys
@@ -93,8 +94,8 @@ CheckpointPath = Annotated[
 ]
 
 
-_MOST_DIGITS = 6
-"""Of one side of an input: a sound of 20 seconds has 960,000 positions."""
+_MOST_DIGITS, _MOST_POSITIONS = 7, 10**15
+"""Of one side of an input, and of all: beyond, their products leave 64-bit integers."""
 
 
 def input_size(text: str | None) -> tuple[int, ...] | None:
@@ -111,10 +112,12 @@ def input_size(text: str | None) -> tuple[int, ...] | None:
     if not re.fullmatch(r"[1-9]\d*([x×][1-9]\d*){0,2}", text):
         raise SelectionError(f"--input-size {text!r} is not a size such as 224 or 224x320.")
     words = re.split("[x×]", text)
-    if any(len(word) > _MOST_DIGITS for word in words):
-        raise SelectionError(f"--input-size {text[:40]} is larger than any input; such as 224.")
-    numbers = tuple(map(int, words))
-    return numbers * 2 if len(numbers) == 1 else numbers
+    numbers = tuple(int(word[: _MOST_DIGITS + 1]) for word in words)
+    numbers = numbers * 2 if len(numbers) == 1 else numbers
+    if max(numbers) >= 10**_MOST_DIGITS or math.prod(numbers) > _MOST_POSITIONS:
+        shown = text if len(text) <= 40 else f"{text[:39]}…"
+        raise SelectionError(f"--input-size {shown} is larger than any input; such as 224.")
+    return numbers
 
 
 def must_exist(path: Path) -> None:

@@ -93,7 +93,7 @@ def add(
         if digest in theirs:
             say(f"{path} is in the shipped table already, as {theirs[digest]}")
         elif digest in fresh:
-            say(f"{path} holds the same as {fresh[digest]}, which is added")
+            say(f"{path} holds the same as {fresh[digest].name}, which is added")
         else:
             fresh[digest] = path
     taken = {one.name for one in mine.without(fresh).networks} | set(theirs.values())

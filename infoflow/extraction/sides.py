@@ -22,8 +22,8 @@ def sides(choice: Choice) -> tuple[Side, Side] | None:
             "input" if shape[0] <= shape[1] else "input, completed", columns
         )
     if choice.kind in FLAT:
-        inputs = "token" if choice.kind == EMBEDDING else "input"
-        return Side("output", shape[0]), Side(inputs, shape[1])
+        column = "token" if choice.kind == EMBEDDING else "input"
+        return Side("output", shape[0]), Side(column, shape[1])
     size = choice.input_size
     assert size is not None
     if what == "layer":

@@ -109,8 +109,10 @@ def low_rank(tensor: StoredTensor, tensors: Tensors) -> Weight | None:
 
         left = outer()
         # LAPACK would spread one NaN over everything, or fail.
-        finite = bool(np.isfinite(left).all())
-        return times_inner(np.linalg.qr(left, mode="r") if finite else left[: min(left.shape)])
+        if not np.isfinite(left).all():
+            return times_inner(left[: min(left.shape)])
+        triangle: np.ndarray[Any, Any] = np.linalg.qr(left, mode="r")  # type: ignore[assignment]
+        return times_inner(triangle)
 
     made = StoredTensor(f"{base}.weight", shape, tensor.dtype, load)
     return Weight(

@@ -20,10 +20,15 @@ SHARED_SIDE = 64
 CHUNK_BYTES = 1 << 20
 """Symbols held at a time: what fits a cache is a quarter faster than more."""
 
-TRANSFORMED_TAPS = 100
-"""Taps from which a Fourier transform of a whole grid is quicker than the sum over them."""
+TRANSFORMED_TAPS = 49
+"""Taps from which a Fourier transform of a whole grid is no slower than the sum over them.
 
-GRID_BYTES = 1 << 26
+Time of a transform over time of the sum, for 7 × 7 taps: 0.02 for one channel on a grid of 40 × 40,
+0.5 for 8 × 8 channels, 0.8 for 16 × 16; for 30 × 30 taps 0.003 and 0.1. For 48 × 48 channels, whose
+grids leave the cache, it is 1.1 to 1.2 for any number of taps.
+"""
+
+GRID_BYTES = 1 << 21
 """Largest grid of symbols that is held whole for it."""
 
 

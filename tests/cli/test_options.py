@@ -134,7 +134,9 @@ def test_a_full_disk_is_one_sentence(small_file):
             check=False,
         )
     assert result.returncode == 2
-    assert result.stderr == "infoflow: No space left on device\n"
+    assert result.stderr == (
+        "infoflow: standard output: cannot be written: no space left on device.\n"
+    )
 
 
 def test_progress_is_shown_on_a_terminal_and_on_standard_error(small_file):

@@ -526,3 +526,31 @@ def test_scales_hold_what_they_span() -> None:
     flat = spanning([2.0, 2.0], 0.0, 1.0)
     assert flat.low < 2.0 < flat.high
     assert Scale(0.0, 100.0, 0.0, 1.0).ticks(4) == [0.0, 50.0, 100.0]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        (((4, 4),), "log|det| a unit, nats"),
+        (((4, 4, 3, 3),), "log|c₁₁| a slice, nats"),
+        (((4, 4, 3, 3), (4, 4)), "log|c₁₁| or log|det| a unit, nats"),
+    ],
+)
+def test_the_axis_of_the_first_panel_names_what_is_drawn(shapes, words):
+    layers, rows = [], []
+    for place, shape in enumerate(shapes):
+        dense = len(shape) == 2
+        kind = "dense" if dense else "convolution"
+        layers.append(LayerSummary(str(place), kind, shape, "float32", 16))
+        measure = ("entropy-change.logdet", "value") if dense else ("entropy-change.c11", "mean")
+        rows.append(Measurement(str(place), *measure, -1.0, "nats"))
+    report = replace(_of_one_layer(), layers=tuple(layers), measurements=tuple(rows))
+    axes = re.findall(r'class="axis"[^>]*>([^<]*)<', to_html(report, MEASURES))
+    assert axes[0] == words
+
+
+def test_long_words_may_break_anywhere_in_running_text():
+    # A digest or a name of 300 characters is wider than a telephone.
+    style = rendered("one layer")
+    assert re.search(r"body\{[^}]*overflow-wrap:break-word", style)
+    assert re.search(r"\.read p\{[^}]*overflow-wrap:anywhere", style)

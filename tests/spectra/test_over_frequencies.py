@@ -43,6 +43,7 @@ def test_many_taps_are_transformed_to_the_same(
     kernel: PolyphaseKernel, n: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert len(kernel.offsets) >= TRANSFORMED_TAPS
+    monkeypatch.setattr(f"{MODULE}.GRID_BYTES", 1 << 24)
     generator = np.random.default_rng(1)
     shifts = generator.uniform(0, 2 * math.pi / n, (3, len(kernel.axes)))
     frequencies = np.concatenate([shifted_grid(n, shift) for shift in shifts])

@@ -85,6 +85,9 @@ def volume_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
     marks: list[Markup] = []
     places: list[tuple[float, float] | None] = []
     legend: dict[str, str] = {"dot": "exact log-volume a channel"}
+    flat = {len(facts.layer.shape) == 2 for facts in layers}
+    bounds = {frozenset({True}): "log|det|", frozenset({False}): "block c₁₁"}
+    bound_words = bounds.get(frozenset(flat), "block c₁₁ or log|det|")
     for index, facts in enumerate(layers):
         middle = x(index + 0.5)
         twin = facts.a_channel(facts.row("random-twin.log-volume", "expected-mean"))
@@ -94,7 +97,7 @@ def volume_panel(layers: Sequence[Facts], x: Scale, top: float) -> Panel | None:
         bound = facts.a_channel(facts.bound)
         if bound is not None:
             marks.append(triangle(middle, y(bound), mark_size(x)))
-            legend["triangle"] = "its lower bound, block c₁₁ or log|det|"
+            legend["triangle"] = f"its lower bound, {bound_words}"
         volume = facts.a_channel(facts.volume)
         places.append(None if volume is None else (middle, y(volume)))
         if facts.volume and facts.volume.is_minus_infinity:

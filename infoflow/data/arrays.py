@@ -54,9 +54,9 @@ def from_arrays(
         DataError: The arrays do not fit together, or are of no such kind.
     """
     inputs, further = _as_pictures(name, inputs)
-    available = len(inputs)
-    if targets is not None and len(targets) != available:
-        raise DataError(f"{name}: {available:,} inputs and {len(targets):,} labels.")
+    available = len(np.atleast_1d(inputs))
+    if targets is not None and len(np.atleast_1d(targets)) != available:
+        raise DataError(f"{name}: {available:,} inputs and {len(np.atleast_1d(targets)):,} labels.")
     enough(name, available if samples is None else min(available, samples))
     targets = None if targets is None else as_targets(targets)
     task, known = task_of(name, targets, classes)

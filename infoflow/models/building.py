@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
@@ -89,13 +88,14 @@ def runnable(
     known, plan = _network(checkpoint, shapes, arch, input_size)
     module = _built(plan)
     state = _state(checkpoint, held, module.state_dict().keys())
-    notes = fit_sizes(module, state)
+    changes = fit_sizes(module, state)
     _filled(module, state, checkpoint.path, known)
     checkpoint.check()
     channels = first_channels(module)
     module.eval()
-    if notes:
+    if changes:
         _try(module, channels, input_size or known.input_size, checkpoint.path, known)
+    notes = [*_one_of_several(known), *changes]
     return Runnable(module, known, channels, checkpoint.metadata, tuple(notes))
 
 
@@ -168,6 +168,14 @@ def _state(checkpoint: Checkpoint, held: list[Weight], own: Set[str]) -> dict[st
     return state
 
 
+def _one_of_several(known: Architecture) -> list[str]:
+    if " or " not in known.title:
+        return []
+    return [
+        f"Run as {known.name}, the first of {known.title}: their names and shapes are the same."
+    ]
+
+
 def _number(tensor: StoredTensor) -> Tensor:
     array: np.ndarray[Any, Any] = np.asarray(tensor.load())
     if array.dtype.kind in "fV":  # ml_dtypes' numbers have the kind V
@@ -218,13 +226,12 @@ def _try(
     path: str,
     known: Architecture,
 ) -> None:
-    """Runs a network of unusual sizes once, without numbers: do its layers fit each other?"""
+    """Runs a network of unusual sizes once: do its layers fit each other?"""
     if channels is None or size is None:
         return
-    twin = copy.deepcopy(module).to("meta")
     try:
         with torch.no_grad():
-            twin(torch.empty(2, channels, *size, device="meta"))
+            module(torch.zeros(1, channels, *size))
     except RuntimeError as error:
         raise ArchitectureError(
             f"{path} cannot be run as {known.title}: its layers are in other sizes than usual, and "

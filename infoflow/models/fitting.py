@@ -1,7 +1,7 @@
 """A fresh module made to hold what a file holds: other heads, other channels, folded norms.
 
 Only sizes are changed, layer by layer, as the file's tensors ask for; whether the network
-then runs shows in a run without numbers.
+then runs shows when it is tried.
 """
 
 from __future__ import annotations

@@ -114,6 +114,9 @@ def test_one_class_is_said():
         (np.zeros((3, 4, 4, 5), np.uint8), None, "3×4×4×5"),
         (np.zeros((3, 0, 4), np.uint8), None, "no pixels"),
         (np.full((3, 4), np.inf), None, "sample 0 holds NaN or an infinity"),
+        (np.zeros(()), None, "1 sample; "),
+        (np.zeros(5), None, "inputs are pictures in bytes"),
+        (IMAGES, np.array(3), "20 inputs and 1 labels"),
         (np.zeros((3, 4), bool), None, "inputs are pictures in bytes"),
     ],
 )

@@ -21,6 +21,36 @@ from infoflow.measures.outputs.proportion import Proportion, proportion
 
 
 @dataclass(frozen=True)
+class ByClass:
+    """Sums over the positions of each class of the targets, (classes,) each.
+
+    Args:
+        count: Positions.
+        entropy: Of their predictive entropies, in nats.
+        correct: How many are right.
+    """
+
+    count: Tensor
+    entropy: Tensor
+    correct: Tensor
+
+    def __add__(self, other: ByClass) -> ByClass:
+        return ByClass(
+            self.count + other.count, self.entropy + other.entropy, self.correct + other.correct
+        )
+
+    @property
+    def mean_entropy(self) -> Tensor:
+        """NaN for a class that the targets have not."""
+        return self.entropy / self.count
+
+    @property
+    def accuracy(self) -> Tensor:
+        """Likewise."""
+        return self.correct / self.count
+
+
+@dataclass(frozen=True)
 class Outputs:
     """What the outputs of all samples say; entropies and likelihoods in nats.
 
@@ -37,6 +67,7 @@ class Outputs:
         labels: (n,) targets, where each sample has one.
         predictions: (n,) likeliest classes, where each sample has one position.
         reliability: None without targets.
+        by_class: Predictive entropy and accuracy of each class; None without targets.
         mean_nll: Over all positions that count; None without targets, ∞ where a target has
             probability 0.
         accuracy: Share of right positions; None without targets. The interval is that of
@@ -52,6 +83,7 @@ class Outputs:
     labels: Tensor | None
     predictions: Tensor | None
     reliability: Reliability | None
+    by_class: ByClass | None
     mean_nll: float | None
     accuracy: Proportion | None
 
@@ -79,6 +111,7 @@ class OutputStream:
     bins: int = BINS
     _parts: list[dict[str, Tensor]] = field(default_factory=list)
     _reliability: Reliability | None = None
+    _by_class: ByClass | None = None
     _nll: float = 0.0
     _hits: int = 0
     _positions: int = 0
@@ -107,8 +140,9 @@ class OutputStream:
         else:
             counts = torch.ones_like(log_q[:, 0], dtype=torch.bool)
         sure = confidence(log_q)
+        entropy = predictive_entropy(log_q)
         part = {
-            "entropy": _mean(predictive_entropy(log_q), counts),
+            "entropy": _mean(entropy, counts),
             "confidence": _mean(sure, counts),
         }
         if log_q.ndim == 2:
@@ -123,6 +157,8 @@ class OutputStream:
             self._hits += int(hits[counts].sum())
             found = reliability(sure[counts], hits[counts], self.bins)
             self._reliability = found if self._reliability is None else self._reliability + found
+            each = _by_class(entropy[counts], hits[counts], targets[counts], self._classes)
+            self._by_class = each if self._by_class is None else self._by_class + each
         self._parts.append({name: values.cpu() for name, values in part.items()})
 
     def outputs(self) -> Outputs:
@@ -140,9 +176,19 @@ class OutputStream:
             labels=whole.get("labels"),
             predictions=whole.get("predictions"),
             reliability=self._reliability if known else None,
+            by_class=self._by_class if known else None,
             mean_nll=self._nll / self._positions if known else None,
             accuracy=proportion(self._hits, self._positions) if known else None,
         )
+
+
+def _by_class(entropy: Tensor, hits: Tensor, labels: Tensor, classes: int) -> ByClass:
+    labels = labels.cpu()
+    return ByClass(
+        torch.bincount(labels, minlength=classes),
+        torch.bincount(labels, weights=entropy.cpu(), minlength=classes),
+        torch.bincount(labels[hits.cpu()], minlength=classes),
+    )
 
 
 def _mean(values: Tensor, counts: Tensor) -> Tensor:

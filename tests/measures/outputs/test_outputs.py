@@ -303,6 +303,11 @@ def test_the_stream_does_not_depend_on_the_batch_size(seed, size):
     assert whole.perplexity == pytest.approx(
         float(perplexity(negative_log_likelihood(log_q, targets), targets)), rel=1e-12
     )
+    means, number = mean_by_class(predictive_entropy(log_q), targets, 4)
+    for found in (whole, parts):
+        assert torch.equal(found.by_class.count, number)
+        assert torch.allclose(found.by_class.mean_entropy, means, atol=1e-12, equal_nan=True)
+        assert int(found.by_class.correct.sum()) == found.accuracy.count
     assert whole.most_uncertain(3) == parts.most_uncertain(3)
     assert 3 not in whole.most_uncertain(11)
 
@@ -327,6 +332,18 @@ def test_the_stream_of_labels_and_of_none():
 def test_the_stream_refuses_labels_that_the_network_cannot_give():
     with pytest.raises(DataError, match="label 2, and the network has 2 outputs"):
         OutputStream().add(torch.zeros(3, 2), torch.tensor([0, 1, 2]))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_gives_the_same_values():
+    logits, targets = drawn(8, 30, 10), torch.arange(30) % 10
+    here, there = OutputStream(), OutputStream()
+    here.add(logits, targets)
+    there.add(logits.cuda(), targets.cuda())
+    one, other = here.outputs(), there.outputs()
+    assert other.mean_nll == pytest.approx(one.mean_nll, abs=1e-9)
+    assert torch.allclose(one.entropy, other.entropy, atol=1e-9)
+    assert one.accuracy == other.accuracy
 
 
 def test_half_precision_is_measured_in_double():

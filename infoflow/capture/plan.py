@@ -18,6 +18,10 @@ MAX_PASSES = 8
 """From here on a spool on disk is quicker than running the network again."""
 
 
+SCRATCH = 64 * 2**20
+"""Bytes that libraries of convolutions and products take for themselves, about."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Which sites are gathered in which pass.
@@ -78,8 +82,8 @@ def plan(
 ) -> Plan:
     """Choose between one pass, passes by groups of layers, and a spool on disk.
 
-    One batch's working memory comes first: every site once, and the largest twice while it is
-    computed; with error signals every site twice (what autograd keeps, and the gradients). The
+    One batch's working memory comes first: every site once, with error signals twice (what
+    autograd keeps, and the gradients), and the input and output of the largest, in two layouts. The
     batch is halved until that takes at most half of the budget. What is left holds the gathered
     sites: all of them, or as many neighbours as fit into each pass. Where a single site does not
     fit, or more than ``MAX_PASSES`` passes would be needed, everything is spooled on disk if that
@@ -97,6 +101,7 @@ def plan(
     Raises:
         CaptureError: It fits neither way.
     """
+    reserved += SCRATCH
     left = budget - reserved
     batch = max(1, min(batch_size, samples))
     while batch > 1 and _working(sizes, batch, errors=errors) > left // 2:
@@ -122,8 +127,8 @@ def plan(
 def _working(sizes: Sequence[SiteSize], batch: int, *, errors: bool) -> int:
     """Bytes that one batch needs while it runs."""
     everything = sum(size.bytes for size in sizes)
-    passing = everything if errors else 2 * max((size.bytes for size in sizes), default=0)
-    return batch * (everything + passing)
+    largest = max((size.bytes for size in sizes), default=0)
+    return batch * ((2 if errors else 1) * everything + 4 * largest)
 
 
 def _gathered(sizes: Sequence[SiteSize], samples: int, *, errors: bool) -> int:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from infoflow.capture.batches import Batch
 from infoflow.capture.plan import Plan
 from infoflow.capture.recorder import Recorder, capture
+from infoflow.capture.rooms import Gathered, Room, Spool
 from infoflow.capture.site import Site
-from infoflow.capture.survey import SiteSize
 from infoflow.errors import CaptureError
 
 Loss = Callable[[Any, Any], Tensor]
@@ -105,21 +103,6 @@ def _pieces(
         yield from _pieces(recorder, batch.part(start, stop), loss)
 
 
-@dataclass
-class Gathered:
-    """All samples of the sites of one pass, on the CPU, in float32 (float64 where computed so).
-
-    Args:
-        activations: (n, …) for each site.
-        errors: (n, …) for each site that the loss depends on.
-        non_finite: For each site with a NaN or an infinity, the first row that has one.
-    """
-
-    activations: dict[Site, Tensor] = field(default_factory=dict)
-    errors: dict[Site, Tensor] = field(default_factory=dict)
-    non_finite: dict[Site, int] = field(default_factory=dict)
-
-
 def gather(
     module: nn.Module,
     data: Data,
@@ -130,9 +113,10 @@ def gather(
     done: Callable[[int], None] = lambda samples: None,
     spool: Path | None = None,
 ) -> Iterator[Gathered]:
-    """Carry out a plan: yield what each pass gathered, whose memory is given back afterwards.
+    """Carry out a plan: yield what each pass gathered, of a spool one site after the other.
 
-    Take what is wanted of a pass before asking for the next, and keep no reference to its tensors.
+    Take what is wanted before asking for the next, and keep no reference to the tensors: their
+    memory is given back then.
 
     Args:
         module: The network, which is left as it was.
@@ -149,58 +133,18 @@ def gather(
     sizes = {size.site: size for size in plan.sizes}
     for sites in plan.passes:
         with TemporaryDirectory(prefix="infoflow-", dir=spool) as folder:
-            room = _Room(plan.samples, {s: sizes[s] for s in sites}, Path(folder), plan.spooled)
-            names = [site.name for site in sites]
+            wanted = {site: sizes[site] for site in sites}
+            room: Room | Spool = Room(plan.samples, wanted)
+            if plan.spooled:
+                room = Spool(plan.samples, wanted, Path(folder))
             stream(
                 module,
                 data,
                 room,
-                names=names,
+                names=[site.name for site in sites],
                 batch_size=plan.batch_size,
                 loss=loss if plan.errors else None,
                 prepare=prepare,
                 done=done,
             )
-            yield room.gathered
-            room.clear()
-
-
-class _Room:
-    """The consumer that keeps everything."""
-
-    def __init__(
-        self, samples: int, sizes: dict[Site, SiteSize], folder: Path, spooled: bool
-    ) -> None:
-        self.samples, self.sizes = samples, sizes
-        self.folder, self.spooled = folder, spooled
-        self.gathered = Gathered()
-
-    def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
-        """Keep the rows."""
-        self._keep(self.gathered.activations, site, values, rows)
-        finite = values.reshape(len(values), -1).isfinite().all(1)
-        if site not in self.gathered.non_finite and not bool(finite.all()):
-            self.gathered.non_finite[site] = rows.start + int((~finite).nonzero()[0])
-
-    def error(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
-        """Keep the rows."""
-        self._keep(self.gathered.errors, site, values, rows)
-
-    def clear(self) -> None:
-        """Let go of everything."""
-        self.gathered = Gathered()
-
-    def _keep(self, kept: dict[Site, Tensor], site: Site, values: Tensor, rows: slice) -> None:
-        if site not in kept:
-            kept[site] = self._empty(
-                self.sizes[site], f"{len(kept)}-{kept is self.gathered.errors}"
-            )
-        kept[site][rows] = values.to(kept[site].dtype).cpu()
-
-    def _empty(self, size: SiteSize, name: str) -> Tensor:
-        shape = (self.samples, *size.shape)
-        dtype = np.float64 if size.element == 8 else np.float32
-        if self.spooled:
-            file = self.folder / f"{name}.raw"
-            return torch.from_numpy(np.memmap(file, dtype=dtype, mode="w+", shape=shape))
-        return torch.from_numpy(np.empty(shape, dtype))
+            yield from room.taken()

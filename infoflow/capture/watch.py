@@ -149,8 +149,9 @@ class Watch:
         role = role or (frame.role if frame.is_childless else roles.CONTAINER)
         found = list(tensors_of(output))
         for path, tensor in found:
-            place = path if len(found) > 1 else ()
-            name = ".".join(filter(None, [frame.label, *place])) or "output"
+            name = frame.label or "output"
+            if len(found) > 1:
+                name = self._unused(".".join(filter(None, [frame.label, *path])))
             site = Site(name, type(frame.module).__name__, frame.call, role)
             replaced = self.saw(site, tensor, speaks=frame.joins and bool(frame.name))
             if tensor is output:
@@ -195,9 +196,13 @@ class Watch:
         if frame.is_one_step:
             return None
         name = f"{self._base(frame, source)}.{function}".lstrip(".")
+        unused = self._unused(name)
+        return self.saw(Site(unused, function, self._calls[name], role), output)
+
+    def _unused(self, name: str) -> str:
+        """The name, numbered from the second use on."""
         self._calls[name] += 1
-        call = self._calls[name]
-        return self.saw(Site(_numbered(name, call), function, call, role), output)
+        return _numbered(name, self._calls[name])
 
     @staticmethod
     def _base(frame: _Frame, source: Site | None) -> str:

@@ -123,6 +123,30 @@ def test_elements_of_outputs_have_names() -> None:
     assert "other" not in by_name(errors)
 
 
+def test_names_are_unique() -> None:
+    class Pair(nn.Module):
+        def forward(self, x):
+            return x + 1, x * 2
+
+    class Take(nn.Module):
+        def forward(self, pair):
+            return torch.relu(pair[0] - pair[1])
+
+    network = nn.Sequential(nn.Sequential(nn.Linear(6, 6), Pair()), Take())
+    with capture(network) as recorder:
+        recorder.run(Samples(images(4, 6)))
+    names = [site.name for site in recorder.sites]
+    assert names == ["0.0", "0.1.0", "0.1.1", "1"]
+
+    class Twice(nn.Sequential):
+        def forward(self, x):
+            return self[0](x), self[1](x) + 1
+
+    with capture(Twice(nn.Linear(6, 6), nn.Linear(6, 6))) as recorder:
+        recorder.run(Samples(images(4, 6)))
+    assert [site.name for site in recorder.sites] == ["0", "1", "1#2"]
+
+
 def test_each_row_is_the_gradient_of_one_sample() -> None:
     module, (x,) = LeNet5(), images(3, 1, 28, 28)
     _, together = captured(module, Samples((x,)))

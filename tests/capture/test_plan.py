@@ -6,55 +6,59 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infoflow.capture.plan import MAX_PASSES, plan
+from infoflow.capture.plan import MAX_PASSES, SCRATCH, plan
 from infoflow.capture.site import Site
 from infoflow.capture.survey import SiteSize
 from infoflow.errors import CaptureError
 
 
-def sizes(*numbers: int) -> list[SiteSize]:
-    return [SiteSize(Site(f"s{i}", "Linear", 1, "linear map"), (n,)) for i, n in enumerate(numbers)]
+def sizes(*thousands: int) -> list[SiteSize]:
+    return [
+        SiteSize(Site(f"s{i}", "Linear", 1, "linear map"), (count, 1000))
+        for i, count in enumerate(thousands)
+    ]
 
 
 def test_everything_fits_into_one_pass() -> None:
-    found = plan(sizes(10, 20, 30), 100, 10**6)
+    found = plan(sizes(10, 20, 30), 100, 10**9)
     assert found.passes == (tuple(size.site for size in found.sizes),)
-    assert found.total == 100 * 60 * 4
-    assert found.memory == 64 * (60 + 2 * 30) * 4 + found.total
+    assert found.total == 100 * 60_000 * 4
+    assert found.memory == SCRATCH + 64 * (60_000 + 4 * 30_000) * 4 + found.total
     assert not found.spooled
     assert found.sentence == (
-        "The activations of 3 sites for 100 samples are 24.0 kB; they are gathered in one pass, "
-        "with about 54.7 kB of memory."
+        "The activations of 3 sites for 100 samples are 24.0 MB; they are gathered in one pass, "
+        "with about 137.2 MB of memory."
     )
 
 
 def test_passes_by_neighbours() -> None:
-    found = plan(sizes(10, 20, 30), 1000, 165_000)
+    found = plan(sizes(10, 20, 30), 1000, SCRATCH + 180_000_000)
     assert [[site.name for site in sites] for sites in found.passes] == [["s0", "s1"], ["s2"]]
     assert found.batch_size == 64
     assert "in 2 passes by groups of layers" in found.sentence
 
 
 def test_a_spool_where_a_site_does_not_fit() -> None:
+    budget = SCRATCH + 60_000_000
     with pytest.raises(CaptureError, match=r"too few for 1,000 samples of s2, which need"):
-        plan(sizes(10, 20, 30), 1000, 60_000)
-    found = plan(sizes(10, 20, 30), 1000, 60_000, disk=10**6)
+        plan(sizes(10, 20, 30), 1000, budget)
+    found = plan(sizes(10, 20, 30), 1000, budget, disk=10**9)
     assert found.spooled
-    assert found.disk == found.total == 240_000
-    assert found.memory <= 60_000
-    assert "a spool of 240.0 kB on disk" in found.sentence
+    assert found.disk == found.total == 240_000_000
+    assert found.memory <= budget
+    assert "a spool of 240.0 MB on disk" in found.sentence
 
 
 def test_a_spool_rather_than_many_passes() -> None:
-    many = sizes(*[1000] * 20)
-    assert len(plan(many, 100, 850_000, batch_size=1).passes) == 20
-    assert plan(many, 100, 850_000, batch_size=1, disk=10**9).spooled
+    many, budget = sizes(*[1000] * 20), SCRATCH + 850_000_000
+    assert len(plan(many, 100, budget, batch_size=1).passes) == 20
+    assert plan(many, 100, budget, batch_size=1, disk=10**12).spooled
 
 
 def test_the_batch_shrinks_for_error_signals() -> None:
-    layers = sizes(*[1000] * 10)
-    without = plan(layers, 100, 4 * 10**6)
-    with_errors = plan(layers, 100, 4 * 10**6, errors=True)
+    layers, budget = sizes(*[1000] * 10), SCRATCH + 9 * 10**9
+    without = plan(layers, 100, budget)
+    with_errors = plan(layers, 100, budget, errors=True)
     assert with_errors.total == 2 * without.total
     assert with_errors.batch_size < without.batch_size
 
@@ -63,9 +67,9 @@ def test_the_batch_shrinks_for_error_signals() -> None:
 @given(
     st.lists(st.integers(1, 2000), min_size=1, max_size=30),
     st.integers(1, 500),
-    st.integers(10**4, 10**7),
-    st.integers(0, 10**4),
+    st.integers(10**7, 10**10),
     st.integers(0, 10**7),
+    st.integers(0, 10**10),
     st.booleans(),
 )
 def test_a_plan_keeps_its_promises(

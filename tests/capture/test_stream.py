@@ -56,19 +56,20 @@ def test_gathering(batch_size: int, spooled: bool, tmp_path: Path) -> None:
     in_two = replace(in_one, passes=(sites[:5], sites[5:]))
     wanted, wanted_errors = whole()
     for chosen in (in_one, in_two):
-        seen: dict[str, int] = {}
-        passes = gather(NETWORK, Memory(SAMPLES), chosen, loss=summed_loss, spool=tmp_path)
-        for number, found in enumerate(passes):
-            assert list(found.activations) == list(chosen.passes[number])
+        seen: set[str] = set()
+        parts = gather(NETWORK, Memory(SAMPLES), chosen, loss=summed_loss, spool=tmp_path)
+        groups = [(s,) for group in chosen.passes for s in group] if spooled else chosen.passes
+        for group, found in zip(groups, parts, strict=True):
+            assert tuple(found.activations) == group
             assert found.non_finite == {}
             for site, tensor in found.activations.items():
-                seen[site.name] = number
+                seen.add(site.name)
                 assert torch.allclose(tensor, wanted[site.name], atol=1e-5)
             for site, tensor in found.errors.items():
                 assert torch.allclose(tensor, wanted_errors[site.name], atol=1e-5)
             assert set(found.errors) == set(found.activations)
-            assert any(tmp_path.rglob("*.raw")) == spooled
-        assert set(seen) == set(wanted)
+            assert any(tmp_path.rglob("*.values")) == spooled
+        assert seen == set(wanted)
         assert not list(tmp_path.iterdir())
 
 

@@ -25,7 +25,9 @@ def draw(report: Report) -> list[Figure]:
     """One page: accuracy over confidence on the left, the samples by confidence on the right."""
     bins = reliability(report.series)
     if not bins:
-        raise NothingToDraw("the report has no reliability diagram (it needs --data with labels)")
+        raise NothingToDraw(
+            "the report has no reliability diagram (measured with --data and labels)"
+        )
     figure = sheet(WIDE, 74, _caption(report, bins))
     left, right = figure.subplots(1, 2)
     _reliability(left, bins, _count(report))
@@ -72,7 +74,7 @@ def _caption(report: Report, bins: Sequence[Bin]) -> str:
     return sentences(
         (
             head(report, f"calibration of the outputs in {len(bins)} bins that hold samples"),
-            figures,
+            f"Outputs: {figures}" if figures else "",
             f"Perfect confidences would read a calibration error of about {100 * chance:.1f} % at "
             "this n" if chance else "",
         )

@@ -34,7 +34,7 @@ from infoflow.words import counted
 LOOKS = {
     FALLS: (FALL, "-", "v"),
     RISES: (RISE, "-", "^"),
-    UNTOLD_WORD: (UNTOLD, ":", "$?$"),
+    UNTOLD_WORD: (UNTOLD, ":", ""),
 }
 """Colour, line and sign of each word."""
 
@@ -46,7 +46,7 @@ def draw(report: Report) -> list[Figure]:
     activations = gather_sites(report)
     chains = [chain for chain in CHAINS.values() if _judged(activations.chain(chain.name), chain)]
     if not chains:
-        raise NothingToDraw("no step of a chain was judged (they need --data)")
+        raise NothingToDraw("no step of a chain was judged (measured with --data)")
     return [_page(report, activations, chain) for chain in chains]
 
 
@@ -70,7 +70,7 @@ def _page(report: Report, activations: Activations, chain: Chain) -> Figure:
         linestyle="none", marker="o", color="black", markersize=3.5, zorder=5,
     )  # fmt: skip
     axes.margins(y=0.16)
-    axes.set_ylabel(f"{chain.symbol} above null (bits)")
+    axes.set_ylabel(f"{chain.symbol} (bits)")
     axes.set_title(chain.title)
     _legend(figure, sites, chain)
     words = FROM_OUTPUT if chain.backward else FROM_INPUT
@@ -84,17 +84,18 @@ def _step(axes: Axes, place: int, before: Information, here: Information) -> Non
     colour, line, sign = LOOKS[here.step.word]
     ends = (before.value, here.value)
     axes.plot([place - 1, place], ends, color=colour, linestyle=line, linewidth=1.6, zorder=2)
-    axes.plot(
-        [place - 0.5], [sum(ends) / 2], marker=sign, color=colour, markersize=4.5,
-        markeredgewidth=0, zorder=6,
-    )  # fmt: skip
+    middle = (place - 0.5, sum(ends) / 2)
+    if sign:
+        axes.plot(*middle, marker=sign, color=colour, markersize=4.5, markeredgewidth=0, zorder=6)
+    else:
+        axes.annotate("?", middle, (0, 2), textcoords="offset points", ha="center", color=colour)
 
 
 def _legend(figure: Figure, sites: Sequence[SiteFacts], chain: Chain) -> None:
     words = [step.word for one in sites if (step := one.step(chain.name)) is not None]
     handles = [
         Line2D([], [], color=colour, linestyle=line, marker=sign, markersize=4.5,
-               markeredgewidth=0, label=f"{word} ({words.count(word)})")
+               markeredgewidth=0, label=f"{word}{'' if sign else ' ?'} ({words.count(word)})")
         for word, (colour, line, sign) in LOOKS.items()
         if word in words
     ]  # fmt: skip
@@ -107,7 +108,7 @@ def _caption(report: Report, sites: Sequence[SiteFacts], chain: Chain) -> str:
         (
             head(report, f"{chain.symbol} along the {chain.title} (after Yu et al., Figure 3)"),
             estimator_text(sites, chain.measure),
-            "Bars: 95 % intervals of each figure; a step is judged by the interval of its paired "
+            "Bits above the mean of permuted samples; bars: 95 % intervals; a step is judged by the interval of its paired "
             "difference, Holm-corrected",
             chain.rise,
             f"{counted(off, 'site')} off the chain left out" if off else "",

@@ -43,7 +43,7 @@ def draw(report: Report) -> list[Figure]:
     entropy = any(one.value("batch-entropy") is not None for one in sites)
     count = len(chains) + entropy
     if not count:
-        raise NothingToDraw("no site has information or batch-entropy (they need --data)")
+        raise NothingToDraw("no site has information or batch-entropy (measured with --data)")
     figure = sheet(WIDE, 26 + PANEL * count, _caption(report, sites, chains, entropy))
     panels: list[Axes] = list(figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0])
     for name, axes in zip(chains, panels, strict=False):

@@ -55,7 +55,7 @@ def draw(report: Report) -> list[Figure]:
     sites = gather_sites(report).sites
     figures = [page for kind in KINDS for page in _pages(report, sites, kind)]
     if not figures:
-        raise NothingToDraw("no site has a histogram (they need --data)")
+        raise NothingToDraw("no site has a histogram (measured with --data)")
     return figures
 
 

@@ -37,7 +37,7 @@ def draw(report: Report) -> list[Figure]:
     forms = [form for form in FORMS if any(one.value("redundancy", form) is not None
                                            for one in sites)]  # fmt: skip
     if not forms:
-        raise NothingToDraw("no site has redundancy between its maps (it needs --data)")
+        raise NothingToDraw("no site has redundancy between its maps (measured with --data)")
     figure = sheet(WIDE, 24 + 34 * len(forms), _caption(report, sites))
     panels: list[Axes] = list(figure.subplots(len(forms), 1, sharex=True, squeeze=False)[:, 0])
     for form, axes in zip(forms, panels, strict=True):

@@ -7,18 +7,7 @@ from collections.abc import Callable, Mapping
 
 from matplotlib.figure import Figure
 
-from infoflow.render.plots import (
-    c11_maps,
-    calibration,
-    data_processing,
-    figure1,
-    filter_similarity,
-    information_profile,
-    log_volume,
-    neuron_histograms,
-    redundancy,
-    spectra,
-)
+from infoflow.render.plots import c11_maps, figure1, filter_similarity, log_volume, spectra
 from infoflow.report import Report
 
 PLOTS: Mapping[str, Callable[[Report], list[Figure]]] = {
@@ -27,10 +16,5 @@ PLOTS: Mapping[str, Callable[[Report], list[Figure]]] = {
     "spectra": spectra.draw,
     "c11-maps": c11_maps.draw,
     "filter-similarity": filter_similarity.draw,
-    "information-profile": information_profile.draw,
-    "data-processing": data_processing.draw,
-    "redundancy": redundancy.draw,
-    "neuron-histograms": neuron_histograms.draw,
-    "calibration": calibration.draw,
 }
 """Name of the file (never a layer's name) and what draws it; it raises ``NothingToDraw``."""

@@ -17,8 +17,7 @@ from infoflow.findings.chains import CHAINS, FALLS, RISES, Chain
 from infoflow.findings.chains import UNTOLD as UNTOLD_WORD
 from infoflow.render.activations import Activations, Information, SiteFacts, gather_sites
 from infoflow.render.data_words import left_off
-from infoflow.render.plots.sheet import WIDE, NothingToDraw, name_layers, sentences, sheet
-from infoflow.render.plots.sites import (
+from infoflow.render.plots.activations.sites import (
     FALL,
     FROM_INPUT,
     FROM_OUTPUT,
@@ -28,6 +27,7 @@ from infoflow.render.plots.sites import (
     estimator_text,
     head,
 )
+from infoflow.render.plots.sheet import WIDE, NothingToDraw, name_layers, sentences, sheet
 from infoflow.report import Report
 from infoflow.words import counted
 
@@ -46,7 +46,7 @@ def draw(report: Report) -> list[Figure]:
     activations = gather_sites(report)
     chains = [chain for chain in CHAINS.values() if _judged(activations.chain(chain.name), chain)]
     if not chains:
-        raise NothingToDraw("no step of a chain was judged (measured with --data)")
+        raise NothingToDraw("no step of a chain was judged")
     return [_page(report, activations, chain) for chain in chains]
 
 
@@ -108,8 +108,8 @@ def _caption(report: Report, sites: Sequence[SiteFacts], chain: Chain) -> str:
         (
             head(report, f"{chain.symbol} along the {chain.title} (after Yu et al., Figure 3)"),
             estimator_text(sites, chain.measure),
-            "Bits above the mean of permuted samples; bars: 95 % intervals; a step is judged by the interval of its paired "
-            "difference, Holm-corrected",
+            "Bits above the mean of permuted samples; bars: 95 % intervals; a step is judged by "
+            "the interval of its paired difference, Holm-corrected",
             chain.rise,
             f"{counted(off, 'site')} off the chain left out" if off else "",
         )

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from infoflow.render.activations import SiteFacts, gather_sites, interval
+from infoflow.render.plots.activations.sites import FROM_INPUT, estimator_text, head
 from infoflow.render.plots.sheet import (
     SURROGATE,
     TRAINED,
@@ -21,7 +22,6 @@ from infoflow.render.plots.sheet import (
     sentences,
     sheet,
 )
-from infoflow.render.plots.sites import FROM_INPUT, estimator_text, head
 from infoflow.report import Report
 
 FORMS = {
@@ -37,7 +37,7 @@ def draw(report: Report) -> list[Figure]:
     forms = [form for form in FORMS if any(one.value("redundancy", form) is not None
                                            for one in sites)]  # fmt: skip
     if not forms:
-        raise NothingToDraw("no site has redundancy between its maps (measured with --data)")
+        raise NothingToDraw("no site has redundancy between its maps")
     figure = sheet(WIDE, 24 + 34 * len(forms), _caption(report, sites))
     panels: list[Axes] = list(figure.subplots(len(forms), 1, sharex=True, squeeze=False)[:, 0])
     for form, axes in zip(forms, panels, strict=True):

@@ -9,6 +9,14 @@ from matplotlib.figure import Figure
 
 from infoflow.findings.chains import CHAINS, WHEN_COMPARED
 from infoflow.render.activations import SiteFacts, gather_sites
+from infoflow.render.plots.activations.sites import (
+    FROM_INPUT,
+    errors,
+    estimator_text,
+    head,
+    nulls,
+    points,
+)
 from infoflow.render.plots.sheet import (
     SURROGATE,
     TRAINED,
@@ -21,14 +29,6 @@ from infoflow.render.plots.sheet import (
     name_layers,
     sentences,
     sheet,
-)
-from infoflow.render.plots.sites import (
-    FROM_INPUT,
-    errors,
-    estimator_text,
-    head,
-    nulls,
-    points,
 )
 from infoflow.report import Report
 
@@ -43,7 +43,7 @@ def draw(report: Report) -> list[Figure]:
     entropy = any(one.value("batch-entropy") is not None for one in sites)
     count = len(chains) + entropy
     if not count:
-        raise NothingToDraw("no site has information or batch-entropy (measured with --data)")
+        raise NothingToDraw("no site has information or batch-entropy")
     figure = sheet(WIDE, 26 + PANEL * count, _caption(report, sites, chains, entropy))
     panels: list[Axes] = list(figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0])
     for name, axes in zip(chains, panels, strict=False):

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from infoflow.findings.miscalibrated import Bin, reliability, scatter
 from infoflow.render.data_words import output_rows, output_text
+from infoflow.render.plots.activations.sites import head
 from infoflow.render.plots.sheet import (
     FLAGGED,
     TRAINED,
@@ -17,7 +18,6 @@ from infoflow.render.plots.sheet import (
     sentences,
     sheet,
 )
-from infoflow.render.plots.sites import head
 from infoflow.report import Report
 
 
@@ -25,9 +25,7 @@ def draw(report: Report) -> list[Figure]:
     """One page: accuracy over confidence on the left, the samples by confidence on the right."""
     bins = reliability(report.series)
     if not bins:
-        raise NothingToDraw(
-            "the report has no reliability diagram (measured with --data and labels)"
-        )
+        raise NothingToDraw("the report has no reliability diagram (it needs labels)")
     figure = sheet(WIDE, 74, _caption(report, bins))
     left, right = figure.subplots(1, 2)
     _reliability(left, bins, _count(report))

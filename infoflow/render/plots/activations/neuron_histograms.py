@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from infoflow.render.activations import SiteFacts, gather_sites, span_of
+from infoflow.render.plots.activations.sites import head
 from infoflow.render.plots.sheet import (
     POINT,
     SURROGATE,
@@ -22,7 +23,6 @@ from infoflow.render.plots.sheet import (
     sentences,
     sheet,
 )
-from infoflow.render.plots.sites import head
 from infoflow.report import Report, Series
 
 ACROSS, DOWN = 4, 5
@@ -55,7 +55,7 @@ def draw(report: Report) -> list[Figure]:
     sites = gather_sites(report).sites
     figures = [page for kind in KINDS for page in _pages(report, sites, kind)]
     if not figures:
-        raise NothingToDraw("no site has a histogram (measured with --data)")
+        raise NothingToDraw("no site has a histogram")
     return figures
 
 

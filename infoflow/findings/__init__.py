@@ -79,7 +79,7 @@ def find(report: Report) -> tuple[Finding, ...]:
     """
     severities = list(Severity)
     depth = _depth(report)
-    end = len(report.layers)
+    end = (len(report.layers), 0)
     findings = [finding for rule in RULES for finding in rule.find(report)]
     return tuple(
         sorted(
@@ -92,12 +92,13 @@ def find(report: Report) -> tuple[Finding, ...]:
     )
 
 
-def _depth(report: Report) -> dict[str, int]:
-    """The place of each layer, and of each site that of the last layer at or before it."""
-    depth = {layer.name: place for place, layer in enumerate(report.layers)}
-    last = 0
-    for site in report.sites:
-        last = depth.setdefault(site.name, depth.get(site.name.partition("#")[0], last))
+def _depth(report: Report) -> dict[str, tuple[int, int]]:
+    """The place of each layer, and of each site: after the last layer at or before it."""
+    depth = {layer.name: (place, -1) for place, layer in enumerate(report.layers)}
+    last = -1
+    for place, site in enumerate(report.sites):
+        last, _ = depth.get(site.name.partition("#")[0], (last, 0))
+        depth.setdefault(site.name, (last, place))
     return depth
 
 

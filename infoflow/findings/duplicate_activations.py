@@ -30,7 +30,7 @@ def duplicate_activations(report: Report) -> Iterator[Finding]:
         threshold=0.0,
         sentence=f"{counted(total, 'filter')} {'repeats' if total == 1 else 'repeat'} another one "
         f"in {samples(report)}: {listed(told)}.",
-        advice="One of each pair can go: `infoflow prune --by redundancy` measures what that "
+        advice="One of each pair can go: infoflow prune --by redundancy measures what that "
         "costs. Weights that differ may still compute the same on these data.",
     )
 

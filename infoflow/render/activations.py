@@ -24,6 +24,8 @@ _STEMS = frozenset(
 )  # fmt: skip
 """First parts of the names of measures and series that look at activations and outputs."""
 
+_NUMBER = r"([-−+]?[\d.]+(?:[eE][-−+]?\d+)?)"
+_RANGE = re.compile(rf"from {_NUMBER} to {_NUMBER}")
 _BRACKETS = re.compile(r" *\([^()]*\)")
 
 
@@ -210,3 +212,19 @@ def reading(sites: Sequence[SiteFacts]) -> list[str]:
         return []
     stepped = any(one.step(name) for one in sites for name in CHAINS)
     return [said, *([A_RISE] if stepped else []), WHEN_COMPARED]
+
+
+def span_of(note: str) -> tuple[float, float] | None:
+    """The range that a note states, None where it states none.
+
+    >>> span_of("from −1.5 to 2e3"), span_of("")
+    ((-1.5, 2000.0), None)
+    """
+    found = _RANGE.search(note)
+    if found is None:
+        return None
+    try:
+        low, high = (float(end.rstrip(".").replace("−", "-")) for end in found.groups())
+    except ValueError:
+        return None
+    return low, high

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from infoflow.render import healthy, table
+from infoflow.render import healthy, site_table, table
+from infoflow.render.activations import gather_sites, reading
+from infoflow.render.data_words import data_line, left_off_line
 from infoflow.render.text import (
     base_name,
     coverage_sentences,
@@ -33,13 +35,19 @@ _NAMED = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
 def to_markdown(report: Report, summary: str = "") -> str:
-    """The report as GitHub-flavoured Markdown: findings, table of layers, what was not analysed.
+    """The report as GitHub-flavoured Markdown: findings, layers, sites, what was not analysed.
 
     Args:
         report: What was found.
         summary: The one line above the findings.
     """
-    lines = [*_head(report, summary), *_findings(report), *_layers(report), *_coverage(report)]
+    lines = [
+        *_head(report, summary),
+        *_findings(report),
+        *_layers(report),
+        *_activations(report),
+        *_coverage(report),
+    ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -135,6 +143,37 @@ def _layers(report: Report) -> Iterator[str]:
         yield ""
         yield f"{counted(norms, 'normalisation layer')} not listed."
     yield ""
+
+
+def _activations(report: Report) -> Iterator[str]:
+    """The data, the outputs, and the table of sites; nothing where there were no data."""
+    if report.data is None and not report.sites:
+        return
+    yield "### Activations"
+    yield ""
+    if line := data_line(report):
+        yield escaped(line)
+        yield ""
+    activations = gather_sites(report)
+    sites = site_table.shown(activations, unfold=False)
+    columns = site_table.used(sites)
+    if columns:
+        yield table_line(["site", *(escaped(_one_line(column.heading)) for column in columns)])
+        yield table_line([":---", *(":---" if column.left else "---:" for column in columns)])
+        for one in sites:
+            cells = [escaped(column.cell(one)) for column in columns]
+            yield table_line([name_cell(one.site.name), *cells])
+        yield ""
+    said = [*site_table.legend(sites, [column.heading for column in columns]), *reading(sites)]
+    if hidden := len(activations.sites) - len(sites):
+        said.append(f"{counted(hidden, 'site')} off the chain not listed")
+    said.append(left_off_line(report))
+    yield escaped(" ".join(f"{line[:1].upper()}{line[1:]}." for line in said if line))
+    yield ""
+
+
+def _one_line(heading: str) -> str:
+    return heading.replace("-\n", "-").replace("\n", " ")
 
 
 def name_cell(name: str) -> str:

@@ -65,7 +65,11 @@ def drawn(report: Report, format: str = "png") -> tuple[dict[str, bytes], tuple[
         OutputError: The format is not known.
         MissingDependencyError: matplotlib is not installed.
     """
-    return drawn_of("infoflow.render.plots", report, format)
+    contents, skipped = drawn_of("infoflow.render.plots", report, format)
+    if report.sites or report.data is not None:
+        more, left = drawn_of("infoflow.render.plots.activations", report, format)
+        contents, skipped = contents | more, skipped + left
+    return contents, skipped
 
 
 def drawn_of(

@@ -62,7 +62,7 @@ def _parts(
     parts += [wrapped(line, width, " ", "dim") for line in _legend(report, verbose, unfold)]
     if verbose:
         parts += _healthy(report, width, unfold)
-    if report.sites:
+    if report.sites or report.data is not None:
         parts += _sites(report, width, verbose, unfold)
     parts += ["", wrapped(summary, width, " ", "bold")]
     parts += [_finding(finding, width) for finding in report.findings]
@@ -77,6 +77,8 @@ def _parts(
 def _sites(report: Report, width: int, verbose: bool, unfold: bool) -> list[RenderableType]:
     """The data, the table of sites, and what the figures are."""
     above = wrapped(terminal_sites.heading(report), width, style="bold")
+    if not report.sites:
+        return ["", above]
     table = terminal_sites.sites_table(report, width, unfold)
     headings = [str(column.header) for column in table.columns]
     said = terminal_sites.sentences(report, headings, verbose=verbose, unfold=unfold)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infoflow.facts import Initialisation
-from infoflow.findings import RULES, find, summary
+from infoflow.findings import RULES, WEIGHT_RULES, find, summary
 from infoflow.layers import Layer
 from infoflow.measures.weights import random_twin
 from infoflow.measures.weights.subject import Subject
@@ -61,7 +61,7 @@ def test_the_ruin_has_nearly_every_fault() -> None:
     fired = {finding.rule for finding in ruin().findings}
     elsewhere = {"idle-tokens", "idle-updates"}
     quiet = {"volume-collapse", "ill-conditioned-layers"}
-    assert {rule.name for rule in RULES} - fired == quiet | elsewhere
+    assert {rule.name for rule in WEIGHT_RULES} - fired == quiet | elsewhere
 
 
 def test_most_serious_first_then_depth() -> None:
@@ -122,7 +122,7 @@ def test_no_rule_fails_whatever_rows_are_missing_or_empty(data: st.DataObject) -
 @given(st.lists(values, min_size=12, max_size=12), st.booleans())
 def test_no_rule_fails_whatever_the_numbers(numbers: list[float | None], float64: bool) -> None:
     """Rows made by hand, unlikely ones among them; ranks and counts are never negative."""
-    names = {name for rule in RULES for name in rule.reads}
+    names = {name for rule in WEIGHT_RULES for name in rule.reads}
     layers = [dense(draw(4, 6), "a"), conv(draw(4, 4, 3, 3), "b", stride=2), dense(draw(9, 2), "c")]
     summaries = [summarise(layer) for layer in layers]
     if float64:

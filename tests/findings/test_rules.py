@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from infoflow.facts import Initialisation
-from infoflow.findings import RULES
+from infoflow.findings import WEIGHT_RULES
 from infoflow.findings.far_from_random import score_limit
 from infoflow.findings.ill_conditioned import condition_limit
 from infoflow.layers import Layer
@@ -224,7 +224,7 @@ def only(report: Report, rule: str) -> Finding:
 
 
 def test_every_rule_has_a_case() -> None:
-    assert sorted(case.rule for case in CASES) == sorted(rule.name for rule in RULES)
+    assert sorted(case.rule for case in CASES) == sorted(rule.name for rule in WEIGHT_RULES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
@@ -246,7 +246,7 @@ def test_a_rule_fires_and_does_not(case: Case) -> None:
         assert finding.layers[0] in finding.sentence
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", WEIGHT_RULES, ids=lambda rule: rule.name)
 def test_rules_read_measures_that_exist_and_are_made_by_default(rule: object) -> None:
     for name in rule.reads:  # type: ignore[attr-defined]
         assert name in measures(), f"{name} is in no measure's table"

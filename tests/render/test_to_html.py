@@ -23,6 +23,12 @@ from infoflow.render.html.svg import Scale, spanning
 from infoflow.render.text import printable
 from infoflow.render.to_html import to_html
 from infoflow.report import Coverage, Finding, LayerSummary, Measurement, Report, Series, Severity
+from tests.render.activation_reports import (
+    collapsed_report,
+    hostile_activations,
+    lenet_report,
+    resnet_report,
+)
 from tests.render.reports import (
     HOSTILE_NAMES,
     MEASURES,
@@ -41,6 +47,10 @@ CASES = {
     "empty": empty_report,
     "long": lambda: example_report(60, channels=3),
     "one layer": lambda: _of_one_layer(),  # noqa: PLW0108 (defined below)
+    "LeNet-5 on data": lenet_report,
+    "ResNet-20 on data": resnet_report,
+    "collapsed on data": collapsed_report,
+    "hostile on data": hostile_activations,
 }
 
 

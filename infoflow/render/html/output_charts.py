@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from infoflow.findings.miscalibrated import reliability
+from infoflow.render.activations import span_of
 from infoflow.render.html.charts import (
     BOTTOM,
     HEIGHT,
@@ -22,9 +22,6 @@ from infoflow.render.html.charts import (
 from infoflow.render.html.svg import Scale, point, tag, tooltip
 from infoflow.render.html.words import figure, fixed
 from infoflow.report import Series
-
-_NUMBER = r"([-−+]?[\d.]+(?:[eE][-−+]?\d+)?)"
-_RANGE = re.compile(rf"from {_NUMBER} to {_NUMBER}")
 
 
 def reliability_chart(series: Sequence[Series]) -> Chart | None:
@@ -94,19 +91,3 @@ def histogram(
         for start in range(0, len(counts), group)
     )
     return Chart(caption, frame(parts, caption), (axis, series.unit), table, series.note)
-
-
-def span_of(note: str) -> tuple[float, float] | None:
-    """The range that a note states, None where it states none.
-
-    >>> span_of("from −1.5 to 2e3"), span_of("")
-    ((-1.5, 2000.0), None)
-    """
-    found = _RANGE.search(note)
-    if found is None:
-        return None
-    try:
-        low, high = (float(end.rstrip(".").replace("−", "-")) for end in found.groups())
-    except ValueError:
-        return None
-    return low, high

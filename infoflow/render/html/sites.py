@@ -36,9 +36,6 @@ from infoflow.render.view import by_severity
 from infoflow.report import Measurement, Report
 from infoflow.words import shape_text
 
-MAPS_UP_TO = 40
-"""Sites up to which each one's dependence between maps is drawn."""
-
 Numbers = tuple[tuple[Entry, ...], tuple[Entry, ...], tuple[tuple[str, str], ...]]
 
 
@@ -154,7 +151,7 @@ def _page(
         facts=_facts(one),
         note=one.site.note,
         findings=tuple(found),
-        charts=tuple(neuron_charts(list(one.series.values()))),
+        charts=tuple(neuron_charts(list(one.series.values()))) if _drawn(one, total) else (),
         maps=_maps(one, total),
         entries=told,
         nothing=nothing,
@@ -167,9 +164,14 @@ def _facts(one: SiteFacts) -> tuple[tuple[str, str], ...]:
     return (("role", one.site.role), ("shape", shape_text(one.site.shape)), ("place", chain))
 
 
+def _drawn(one: SiteFacts, total: int) -> bool:
+    """Whether the site's page has charts: of many sites those of the chain, and with findings."""
+    return total <= LONG or one.site.on_chain or bool(one.findings)
+
+
 def _maps(one: SiteFacts, total: int) -> tuple[HeatMap, ...]:
     series = one.series.get("filter-dependence")
-    if series is None or (total > MAPS_UP_TO and not one.findings):
+    if series is None or (total > LONG and not one.findings):
         return ()
     drawn = dependence_map(series, COARSE if total > LONG else FINE)
     return (drawn,) if drawn else ()

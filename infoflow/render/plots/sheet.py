@@ -185,10 +185,21 @@ def hatch_layers(axes: Axes, places: Sequence[int], why: str) -> None:
         )
 
 
-def name_layers(figure: Figure, all_axes: Sequence[Axes], names: Sequence[str]) -> None:
+def name_layers(
+    figure: Figure,
+    all_axes: Sequence[Axes],
+    names: Sequence[str],
+    words: str = "layer, from input to output",
+) -> None:
     """Name the layers along the x axes: upright where there is room, else turned, else thinned.
 
     Call it last: it lays the figure out to learn how wide the axes are.
+
+    Args:
+        figure: Whose axes they are.
+        all_axes: Each gets the same names.
+        names: From left to right.
+        words: Of the axis.
     """
     count = len(names)
     # A lone box would fill the panel: three places at least.
@@ -209,6 +220,4 @@ def name_layers(figure: Figure, all_axes: Sequence[Axes], names: Sequence[str]) 
         axes.set_xticks(range(count) if room > 3 else [], minor=True)
         if not upright:
             axes.tick_params(axis="x", labelrotation=90)
-        axes.set_xlabel(
-            "layer, from input to output" + (f" (1 in {int(step)} named)" if step > 1 else "")
-        )
+        axes.set_xlabel(words + (f" (1 in {int(step)} named)" if step > 1 else ""))

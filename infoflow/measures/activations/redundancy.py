@@ -28,10 +28,13 @@ from infoflow.kernels import (
     squared_distances,
 )
 from infoflow.measures.activations.quadratic import quadratic_information
-from infoflow.measures.activations.renyi import entropy, mutual_information
+from infoflow.measures.activations.renyi import entropy, mutual_information, spectral_entropy
 
 COMBINATION = 1e-9
 """1 − R² below which a map is a linear combination of the others."""
+
+CACHED = 2**18
+"""Entries of a batch of Gram matrices that are worked on together: 2 MiB, within the cache."""
 
 CHUNK = 2**24
 """Entries of Gram matrices that are held at once: 128 MiB of float64."""
@@ -78,12 +81,19 @@ def filter_information(x: Tensor, grams: Tensor, alpha: float = 1.01) -> Tensor:
         (C,) float64.
     """
     first = normalised(x)
-    chunk = max(1, CHUNK // first.numel())
-    parts = [
-        entropy(part, alpha) - entropy(first * normalised(part), alpha)
-        for part in torch.split(grams, chunk)
-    ]
+    n = first.shape[0]
+    parts = []
+    for part in torch.split(grams, max(1, CACHED // first.numel())):
+        density = normalised(part) / n
+        parts.append(_of_density(density, alpha) - _of_density(first * density, alpha))
     return entropy(first, alpha) + torch.cat(parts)
+
+
+def _of_density(matrices: Tensor, alpha: float) -> Tensor:
+    """S_α of matrices (…, n, n) of trace 1."""
+    if alpha == 2:
+        return -matrices.square().sum(dim=(-2, -1)).log2()
+    return spectral_entropy(torch.linalg.eigvalsh(matrices), alpha)
 
 
 def ren_redundancy(x: Tensor, grams: Tensor, alpha: float = 1.01) -> Tensor:

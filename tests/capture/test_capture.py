@@ -147,6 +147,13 @@ def test_names_are_unique() -> None:
     assert [site.name for site in recorder.sites] == ["0", "1", "1#2"]
 
 
+def test_networks_of_one_layer_and_of_none() -> None:
+    activations, errors = captured(nn.Linear(6, 3), Samples(images(4, 6)))
+    assert [(site.name, site.module_type) for site in activations] == [("output", "Linear")]
+    assert list(errors) == list(activations)
+    assert captured(nn.Identity(), Samples(images(4, 6))) == ({}, {})
+
+
 def test_each_row_is_the_gradient_of_one_sample() -> None:
     module, (x,) = LeNet5(), images(3, 1, 28, 28)
     _, together = captured(module, Samples((x,)))

@@ -33,6 +33,8 @@ CHAINS = {
     "reentrant checkpoint": "first segment.0 segment.1 segment.2 head",
     "checkpoint": "first segment.0 segment.1 segment.2 head",
     "own function": "first head",
+    "mapped over samples": "first head",
+    "recurrent cell": "cell#3 head",
 }
 
 

@@ -69,10 +69,10 @@ class Information:
     @property
     def null_band(self) -> tuple[float, float] | None:
         """The null's 95 % interval about its mean: where a figure says nothing."""
-        band, null = self.null and interval(self.null), self.null
-        if band is None or null is None or null.value is None or self.above is None:
+        band = None if self.null is None else interval(self.null)
+        if band is None or self.null is None or self.null.value is None or self.above is None:
             return band
-        return band[0] - null.value, band[1] - null.value
+        return band[0] - self.null.value, band[1] - self.null.value
 
     @property
     def flags(self) -> str:

@@ -33,8 +33,9 @@ def sites_table(report: Report, width: int, unfold: bool) -> Table:
     columns = [Shown(-1, "site", names, "left")]
     for column in site_table.used(sites):
         cells = [_cell(column.cell(one)) for one in sites]
-        side = "left" if column.left else "right"
-        columns.append(Shown(column.rank, column.heading, cells, side))
+        columns.append(
+            Shown(column.rank, column.heading, cells, "left" if column.left else "right")
+        )
     return table_of(columns, max((cell_len(name.plain) for name in names), default=5), width)
 
 

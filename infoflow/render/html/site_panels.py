@@ -43,8 +43,10 @@ def information_panel(sites: Sequence[SiteFacts], name: str, x: Scale, top: floa
             marks.append(dash(x, index, y(one.ceiling)))
             legend["ceiling"] = "its ceiling"
         marks.append(_bar(x, index, y, one.interval))
-    places = [_place(one and one.value, x, y, index) for index, one in enumerate(found)]
-    forms = [_place(one and one.cauchy_schwarz, x, y, i) for i, one in enumerate(found)]
+    places = [_place(None if one is None else one.value, x, y, index)
+              for index, one in enumerate(found)]  # fmt: skip
+    forms = [_place(None if one is None else one.cauchy_schwarz, x, y, index)
+             for index, one in enumerate(found)]  # fmt: skip
     size = mark_size(x)
     chained = [place if one.site.on_chain else None
                for place, one in zip(places, sites, strict=True)]  # fmt: skip

@@ -95,7 +95,7 @@ def redundancy_profile(activations: Activations) -> Profile | None:
 def _chain(activations: Activations, chain: Chain) -> ChainView | None:
     sites = activations.chain(chain.name)
     words = [step.word for one in sites if (step := one.step(chain.name)) is not None]
-    if not words:
+    if not words or len(sites) < 2:
         return None
     profile = _drawn(
         sites,

@@ -11,6 +11,7 @@ from infoflow.render.activations import Activations, SiteFacts
 from infoflow.render.html.profile import Column, Maker, Profile, stacked
 from infoflow.render.html.site_panels import (
     entropy_panel,
+    gradient_panel,
     information_panel,
     redundancy_panel,
     steps_panel,
@@ -50,6 +51,7 @@ def information_profile(activations: Activations) -> Profile | None:
             partial(information_panel, sites, "input"),
             partial(information_panel, sites, "label"),
             partial(entropy_panel, sites),
+            partial(gradient_panel, sites),
         ],
         {
             "I(X;T)": _of("mutual-information.input.above-null"),
@@ -61,6 +63,7 @@ def information_profile(activations: Activations) -> Profile | None:
             "I(T;Y)": _of("mutual-information.label.above-null"),
             "null of it": _of("mutual-information.label.null"),
             "batch-entropy": _of("batch-entropy"),
+            "‖δ‖": _of("gradient-norm"),
         },
     )
 
@@ -177,4 +180,5 @@ def _cell(one: SiteFacts, chosen: Chosen | None, word_of: str) -> str:
         return "" if row is None else shown(row)
     if row.unit == "count":
         return fixed(row.value, 0)
-    return f"{fixed(row.value, 3)}{_ends(row)}"
+    small = row.value != 0 and abs(row.value) < 5e-4
+    return f"{figure(row.value, 3) if small else fixed(row.value, 3)}{_ends(row)}"

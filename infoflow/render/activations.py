@@ -199,10 +199,10 @@ def estimated(sites: Sequence[SiteFacts]) -> str:
         return ""
     symbols = joined([chain.symbol for chain in chains])
     method = estimator(sites, chains[0].measure)
-    return (
-        f"{symbols}: bits above the mean of permuted samples ± half a 95\xa0% interval"
-        f"{'; ' if method else ''}{method}"
-    )
+    shown = [s.information(chain.name) for s in sites for chain in chains]
+    null = " above the mean of permuted samples" if any(o and o.above for o in shown) else ""
+    spread = " ± half a 95\xa0% interval" if any(o and o.interval for o in shown) else ""
+    return f"{symbols}: bits{null}{spread}{'; ' if method else ''}{method}"
 
 
 def reading(sites: Sequence[SiteFacts]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from infoflow.findings.chains import CHAINS, Chain
-from infoflow.render.activations import Activations, SiteFacts
+from infoflow.render.activations import Activations, SiteFacts, estimator
 from infoflow.render.html.profile import Column, Maker, Profile, stacked
 from infoflow.render.html.site_panels import (
     entropy_panel,
@@ -31,6 +31,7 @@ class ChainView:
 
     title: str
     rise: str
+    estimator: str
     profile: Profile
     falls: int
     rises: int
@@ -114,7 +115,9 @@ def _chain(activations: Activations, chain: Chain) -> ChainView | None:
     if profile is None:
         return None
     falls, rises, untold = (words.count(word) for word in ("falls", "rises", "cannot be told"))
-    return ChainView(_titled(chain), chain.rise, profile, falls, rises, untold)
+    return ChainView(
+        _titled(chain), chain.rise, estimator(sites, chain.measure), profile, falls, rises, untold
+    )
 
 
 def _titled(chain: Chain) -> str:

@@ -1,4 +1,4 @@
-"""What a terminal shows of activations: a line on the data, the table of sites, how to read it."""
+"""What a terminal shows of activations: the table of sites and how to read it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 from infoflow.findings.chains import FALLS, RISES, UNTOLD
 from infoflow.render import site_table
 from infoflow.render.activations import SiteFacts, gather_sites, reading
-from infoflow.render.data_words import data_line, data_notes, left_off_line
+from infoflow.render.data_words import data_notes, left_off_line
 from infoflow.render.terminal_columns import Shown, table_of
 from infoflow.render.text import printable
 from infoflow.report import Report, Severity
@@ -19,11 +19,6 @@ from infoflow.words import counted
 
 _COLOURS = {FALLS: "blue", RISES: "yellow", UNTOLD: "dim"}
 _FINDINGS = {Severity.SERIOUS: "bold red", Severity.WARNING: "yellow", Severity.NOTE: ""}
-
-
-def heading(report: Report) -> str:
-    """The line above the table: the data and the outputs."""
-    return data_line(report)
 
 
 def sites_table(report: Report, width: int, unfold: bool) -> Table:

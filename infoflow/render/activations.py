@@ -69,10 +69,10 @@ class Information:
     @property
     def null_band(self) -> tuple[float, float] | None:
         """The null's 95 % interval about its mean: where a figure says nothing."""
-        band, null = self.null and interval(self.null), self.null
-        if band is None or null is None or null.value is None or self.above is None:
+        band = None if self.null is None else interval(self.null)
+        if band is None or self.null is None or self.null.value is None or self.above is None:
             return band
-        return band[0] - null.value, band[1] - null.value
+        return band[0] - self.null.value, band[1] - self.null.value
 
     @property
     def flags(self) -> str:
@@ -199,10 +199,10 @@ def estimated(sites: Sequence[SiteFacts]) -> str:
         return ""
     symbols = joined([chain.symbol for chain in chains])
     method = estimator(sites, chains[0].measure)
-    return (
-        f"{symbols}: bits above the mean of permuted samples ± half a 95\xa0% interval"
-        f"{'; ' if method else ''}{method}"
-    )
+    shown = [s.information(chain.name) for s in sites for chain in chains]
+    null = " above the mean of permuted samples" if any(o and o.above for o in shown) else ""
+    spread = " ± half a 95\xa0% interval" if any(o and o.interval for o in shown) else ""
+    return f"{symbols}: bits{null}{spread}{'; ' if method else ''}{method}"
 
 
 def reading(sites: Sequence[SiteFacts]) -> list[str]:

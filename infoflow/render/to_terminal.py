@@ -14,6 +14,7 @@ from rich.text import Text
 from infoflow.render import healthy, terminal_sites
 from infoflow.render import table as layer_table
 from infoflow.render.activations import of_activations
+from infoflow.render.data_words import data_line
 from infoflow.render.terminal_columns import NAME_WIDTH, Shown, empty_table, fitting
 from infoflow.render.text import coverage_sentences, headline, number, printable, shortened
 from infoflow.render.view import gather
@@ -76,7 +77,7 @@ def _parts(
 
 def _sites(report: Report, width: int, verbose: bool, unfold: bool) -> list[RenderableType]:
     """The data, the table of sites, and what the figures are."""
-    above = wrapped(terminal_sites.heading(report), width, style="bold")
+    above = wrapped(data_line(report), width, style="bold")
     if not report.sites:
         return ["", above]
     table = terminal_sites.sites_table(report, width, unfold)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from infoflow.findings.chains import CHAINS, told
+from infoflow.measures import MODULES
 from infoflow.render.activations import estimator, gather_sites, of_activations, span_of
 from infoflow.render.data_words import data_line, left_off_line
 from infoflow.render.site_table import COLUMNS, information_text, shown, step_text, used
@@ -198,6 +200,25 @@ def test_the_estimator_is_what_most_sites_share_without_their_own_values() -> No
     said = estimator(sites, "mutual-information.input")
     assert said.endswith("α = 2; σ half the median distance; n = 1,000")
     assert estimator(sites, "not-a-measure") == ""
+
+
+def test_no_measure_of_weights_counts_as_one_of_activations() -> None:
+    names = [
+        measure.name
+        for module in MODULES
+        if ".weights." in module
+        for measure in import_module(module).MEASURES
+    ]
+    assert len(names) > 20
+    assert not any(map(of_activations, names))
+
+
+def test_without_nulls_and_intervals_neither_is_spoken_of() -> None:
+    row = Measurement("a", "mutual-information.input", "value", 1.0, "bits")
+    report = replace(bare(), measurements=(row,))
+    said = " ".join(printed(report).split())
+    assert "I(X;T): bits." in said
+    assert "1.00" in said
 
 
 def test_spans_of_histograms() -> None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
 from infoflow.findings.chains import CHAINS, FALLS, RISES, UNTOLD
 from infoflow.render.activations import Information, SiteFacts, interval
-from infoflow.render.html.marks import dash, mark_size, run
+from infoflow.render.html.marks import dash, hatched, mark_size, run
 from infoflow.render.html.panels import Panel
-from infoflow.render.html.svg import Scale, join, point, spanning, tag, tick_text, tooltip
+from infoflow.render.html.svg import (
+    Scale,
+    join,
+    point,
+    power_text,
+    spanning,
+    tag,
+    tick_text,
+    tooltip,
+)
 from infoflow.render.html.words import figure
 from infoflow.report import Measurement
 
@@ -43,8 +53,10 @@ def information_panel(sites: Sequence[SiteFacts], name: str, x: Scale, top: floa
             marks.append(dash(x, index, y(one.ceiling)))
             legend["ceiling"] = "its ceiling"
         marks.append(_bar(x, index, y, one.interval))
-    places = [_place(one and one.value, x, y, index) for index, one in enumerate(found)]
-    forms = [_place(one and one.cauchy_schwarz, x, y, i) for i, one in enumerate(found)]
+    places = [_place(None if one is None else one.value, x, y, index)
+              for index, one in enumerate(found)]  # fmt: skip
+    forms = [_place(None if one is None else one.cauchy_schwarz, x, y, index)
+             for index, one in enumerate(found)]  # fmt: skip
     size = mark_size(x)
     chained = [place if one.site.on_chain else None
                for place, one in zip(places, sites, strict=True)]  # fmt: skip
@@ -79,6 +91,26 @@ def entropy_panel(sites: Sequence[SiteFacts], x: Scale, top: float) -> Panel | N
     return Panel(
         "batch-entropy, nats", top, bottom, y, tuple(y.ticks(4)), tick_text, join(boxes),
         (("box", "batch-entropy of the units: quartiles, median, mean •"),),
+    )  # fmt: skip
+
+
+def gradient_panel(sites: Sequence[SiteFacts], x: Scale, top: float) -> Panel | None:
+    """The norm of the error signal that reaches each site, on a logarithmic axis."""
+    norms = [one.value("gradient-norm") for one in sites]
+    powers = [math.log10(norm) if norm is not None and norm > 0 else None for norm in norms]
+    known = [power for power in powers if power is not None]
+    if not known:
+        return None
+    bottom = top + 84
+    y = spanning(known, bottom, top)
+    marks = run([_place(power, x, y, i) for i, power in enumerate(powers)], "sq", mark_size(x))
+    marks += [hatched(x, index, top, bottom) for index, norm in enumerate(norms) if norm == 0]
+    legend = {"square-rank": "gradient norm ‖δ‖ a sample"}
+    if 0 in norms:
+        legend["hatch"] = "no gradient arrives: exactly 0"
+    return Panel(
+        "‖δ‖ a sample", top, bottom, y, tuple(y.ticks(4)), power_text, join(marks),
+        tuple(legend.items()),
     )  # fmt: skip
 
 

@@ -80,12 +80,12 @@ class _Seen:
     x: list[Tensor] = field(default_factory=list)
     targets: list[Tensor] = field(default_factory=list)
     errors: list[Tensor] = field(default_factory=list)
+    output: Any = None
 
     def loss(self, output: Any, batch: Batch) -> Tensor:
-        """The batch's loss; its outputs are looked at on the way."""
-        loss = task_loss(self.data)(output, batch)
-        self.look(output, batch)
-        return loss
+        """The batch's loss; its output is kept, to be looked at once the batch is through."""
+        self.output = output
+        return task_loss(self.data)(output, batch)
 
     def look(self, output: Any, batch: Batch) -> None:
         """Keep what the report says of the outputs."""
@@ -103,7 +103,8 @@ class _Seen:
         self.outputs.add(logits.detach(), targets)
 
     def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
-        """Not wanted here."""
+        """The batch is through: it will not be run again in halves."""
+        self.look(self.output, batch)
 
     def error(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """Keep the error signal of the last site."""

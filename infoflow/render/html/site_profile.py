@@ -14,8 +14,8 @@ from infoflow.render.html.site_panels import (
     gradient_panel,
     information_panel,
     redundancy_panel,
-    steps_panel,
 )
+from infoflow.render.html.step_panel import steps_panel
 from infoflow.render.html.words import figure, fixed, shown, title
 from infoflow.report import Measurement
 

@@ -28,7 +28,8 @@ def step_rows(direction: str, chain: Sequence[tuple[str, Information]]) -> Itera
         note = step.verdict + (f": {step.reason}" if step.reason else "")
         agreement = _agreement(step.difference.value, before[1], after[1])
         if agreement is not None and agreement < 1:
-            note += "; the sign changes with σ or between thirds of the samples"
+            unsteady = "the sign changes with σ or between thirds of the samples"
+            note += f"; {unsteady}" if step.reason else f": {unsteady}"
         measure = f"data-processing.{direction}"
         method = f"from {step.first}; paired influences; p {step.adjusted:.2g} after Holm"
         yield number(

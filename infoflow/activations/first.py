@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from infoflow.capture import Site
+from infoflow.capture import Site, capture
 from infoflow.capture.batches import Batch
 from infoflow.capture.losses import summed_loss
 from infoflow.capture.nesting import main_output
 from infoflow.capture.stream import Loss, stream
 from infoflow.data import Data
+from infoflow.errors import CaptureError
 from infoflow.measures.outputs.logits import logits_of, next_token
 from infoflow.measures.outputs.stream import Outputs, OutputStream
 
@@ -45,7 +46,7 @@ def first_run(module: nn.Module, data: Data, last: Site, *, batch_size: int, pre
         batch_size: Samples at once.
         prepare: Moves a batch to the network's device and precision.
     """
-    seen = _Seen(data, OutputStream() if data.task != "regression" else None)
+    seen = _Seen(module, data, OutputStream() if data.task != "regression" else None)
     stream(
         module,
         data,
@@ -71,10 +72,35 @@ def task_loss(data: Data) -> Loss:
     return loss
 
 
+def refuse_non_finite(module: nn.Module, batch: Batch, start: int) -> None:
+    """Name the first site whose activations are NaN or infinite.
+
+    Args:
+        module: The network.
+        batch: Samples for which something is not finite.
+        start: Number of its first sample in the data.
+
+    Raises:
+        CaptureError: Always, if there is such a site.
+    """
+    with capture(module) as recorder:
+        recorder.run(batch)
+    for site, values in recorder.activations.items():
+        finite = values.reshape(len(values), -1).isfinite().all(dim=1)
+        if not bool(finite.all()):
+            first = start + int((~finite).nonzero()[0])
+            raise CaptureError(
+                f"The activations of {site.name} are NaN or infinite from sample {first + 1} on: "
+                "nothing can be measured from there on. The weights, the preprocessing or "
+                "--precision may be why."
+            )
+
+
 @dataclass
 class _Seen:
     """The consumer of the first run."""
 
+    module: nn.Module
     data: Data
     outputs: OutputStream | None
     x: list[Tensor] = field(default_factory=list)
@@ -104,6 +130,8 @@ class _Seen:
 
     def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """The batch is through: it will not be run again in halves."""
+        if not bool(values.isfinite().all()):
+            refuse_non_finite(self.module, batch, rows.start)
         self.look(self.output, batch)
 
     def error(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:

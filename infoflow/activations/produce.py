@@ -50,6 +50,9 @@ PRECISIONS = {
     "float16": torch.float16,
 }
 
+ROLES = {"container": "block"}
+"""Roles of sites in the report's words."""
+
 DIRECTIONS = ("input", "label", "error")
 
 Progress = Callable[[str], None]
@@ -177,11 +180,7 @@ class _Run:
     ) -> None:
         """Everything of the sites of one pass."""
         for site, row in gathered.non_finite.items():
-            raise CaptureError(
-                f"The activations of {site.name} are NaN or infinite from sample {row + 1} on "
-                f"(batch {row // self.request.batch_size + 1}): nothing can be measured from there "
-                "on. The weights, the preprocessing or --precision may be why."
-            )
+            raise CaptureError(f"The activations of {site.name} are NaN from sample {row + 1} on.")
         for site, values in gathered.activations.items():
             self.progress(site.name)
             self.of_activations(site, values, first, x, y)
@@ -244,7 +243,11 @@ class _Run:
         shapes = {size.site: size.shape for size in self.survey.sizes}
         return tuple(
             SiteSummary(
-                site.name, site.role, shapes[site], site in self.chain.points, why.get(site, "")
+                site.name,
+                ROLES.get(site.role, site.role),
+                shapes[site],
+                site in self.chain.points,
+                why.get(site, ""),
             )
             for site in self.sites
         )

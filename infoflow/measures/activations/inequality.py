@@ -19,10 +19,15 @@ from torch import Tensor
 from infoflow.errors import EstimateError
 from infoflow.statistics.intervals import Interval, holm, paired_difference
 
+SAME = "the two are the same to rounding"
+
 Verdict = Literal["falls", "rises", "cannot be told"]
 
 SIGNIFICANCE = 0.05
 """Rate, over a whole chain, of steps that are called one way without a true difference."""
+
+ROUNDING = 1e-9
+"""Bits below which two estimates are the same, whatever their influences say."""
 
 MEANINGS = {
     "input": "A rise means that the layer moves the samples so that more of the input is visible "
@@ -92,7 +97,10 @@ def steps(chain: Sequence[Point]) -> tuple[Step, ...]:
         paired_difference(a.value, b.value, a.influence.detach(), b.influence.detach())
         for a, b in pairs
     ]
-    reasons = [_reason(a, b) for a, b in pairs]
+    reasons = [
+        _reason(a, b) or (SAME if abs(difference.value) < ROUNDING else "")
+        for (a, b), difference in zip(pairs, differences, strict=True)
+    ]
     judged = [place for place, reason in enumerate(reasons) if not reason]
     corrected = holm([differences[place].p_value for place in judged])
     adjusted = dict(zip(judged, corrected, strict=True))

@@ -83,7 +83,8 @@ def filter_information(x: Tensor, grams: Tensor, alpha: float = 1.01) -> Tensor:
     first = normalised(x)
     n = first.shape[0]
     parts = []
-    for part in torch.split(grams, max(1, CACHED // first.numel())):
+    together = CACHED if grams.device.type == "cpu" else CHUNK
+    for part in torch.split(grams, max(1, together // first.numel())):
         density = normalised(part) / n
         parts.append(_of_density(density, alpha) - _of_density(first * density, alpha))
     return entropy(first, alpha) + torch.cat(parts)

@@ -1,7 +1,8 @@
 """Which estimator of information to trust: chains of known order, closed forms, and bad cases.
 
 Run: python benchmarks/estimator_study.py
-Needs infoflow. Two to three minutes on one core. No goals: a study, whose tables stand in the documentation.
+Needs infoflow. Two to three minutes on one core.
+No goals: a study, whose tables stand in the documentation.
 """
 
 from __future__ import annotations

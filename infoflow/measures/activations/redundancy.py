@@ -83,7 +83,8 @@ def filter_information(x: Tensor, grams: Tensor, alpha: float = 1.01) -> Tensor:
     first = normalised(x)
     n = first.shape[0]
     parts = []
-    for part in torch.split(grams, max(1, CACHED // first.numel())):
+    together = CACHED if grams.device.type == "cpu" else CHUNK
+    for part in torch.split(grams, max(1, together // first.numel())):
         density = normalised(part) / n
         parts.append(_of_density(density, alpha) - _of_density(first * density, alpha))
     return entropy(first, alpha) + torch.cat(parts)
@@ -157,14 +158,31 @@ def unexplained(maps: Tensor) -> Tensor:
     Args:
         maps: (n, C, …).
     """
-    values = maps.to(torch.float64).transpose(0, 1).flatten(1)
-    values = values - values.mean(dim=1, keepdim=True)
-    scale = values.norm(dim=1)
-    alive = scale > values.shape[1] ** 0.5 * torch.finfo(torch.float64).eps * values.abs().amax()
-    found = torch.full_like(scale, torch.nan)
-    unit = values[alive] / scale[alive, None]
-    found[alive] = _unexplained(unit @ unit.T)
+    unit, alive = _unit(maps)
+    found = unit.new_full((len(unit),), torch.nan)
+    found[alive] = _unexplained(unit[alive] @ unit[alive].T)
     return found
+
+
+def correlations(maps: Tensor) -> Tensor:
+    """Correlation (C, C) of maps (n, C, …) over samples and positions; 0 for constant maps."""
+    unit, _ = _unit(maps)
+    return unit @ unit.T
+
+
+def _unit(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Centred values of each map (C, samples · positions) at length 1, and which vary at all.
+
+    What is left of a constant after centring is rounding, and becomes 0.
+    """
+    values = maps.to(torch.float64).transpose(0, 1).flatten(1)
+    largest = values.abs().amax(dim=1)
+    values = values - values.mean(dim=1, keepdim=True)
+    length = values.norm(dim=1)
+    rounding = 4 * torch.finfo(torch.float64).eps * values.shape[1] ** 0.5 * largest
+    alive = length > rounding
+    unit = values / torch.where(alive, length, 1.0)[:, None]
+    return torch.where(alive[:, None], unit, 0.0), alive
 
 
 def _unexplained(correlation: Tensor) -> Tensor:

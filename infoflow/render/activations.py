@@ -26,7 +26,8 @@ _STEMS = frozenset(
 
 _NUMBER = r"([-−+]?[\d.]+(?:[eE][-−+]?\d+)?)"
 _RANGE = re.compile(rf"from {_NUMBER} to {_NUMBER}")
-_BRACKETS = re.compile(r" *\([^()]*\)")
+_OWN = re.compile(r" *\([\d.,]+\)|(?<=σ) [\d.,]+(?:e[-+]?\d+)?")
+"""A site's own number in a clause: in brackets, or the bandwidth."""
 
 
 def of_activations(measure: str) -> bool:
@@ -176,7 +177,7 @@ def half_width(row: Measurement) -> float | None:
 
 
 def estimator(sites: Sequence[SiteFacts], measure: str) -> str:
-    """What most sites' methods of a measure share; a site's own value in brackets is left out.
+    """What most sites' methods of a measure share; a site's own bandwidth is left out.
 
     >>> estimator([], "mutual-information.input")
     ''
@@ -189,7 +190,7 @@ def estimator(sites: Sequence[SiteFacts], measure: str) -> str:
 
 
 def _clauses(method: str) -> Iterable[str]:
-    return (_BRACKETS.sub("", clause).strip() for clause in method.split(";"))
+    return (_OWN.sub("", clause).strip() for clause in method.split(";"))
 
 
 def estimated(sites: Sequence[SiteFacts]) -> str:

@@ -61,7 +61,7 @@ def _reasons(sites: Sequence[SiteFacts]) -> list[str]:
 def _cell(text: str) -> Text:
     if text == site_table.OFF_CHAIN:
         return Text(text, style="dim")
-    return Text(printable(text), style=_COLOURS.get(text[2:], ""))
+    return Text(printable(text), style=_COLOURS.get(text[2:].rstrip(site_table.FLAG), ""))
 
 
 def _name_style(one: SiteFacts) -> str:

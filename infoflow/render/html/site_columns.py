@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infoflow.render.activations import Information, SiteFacts
 from infoflow.render.html.columns import EMPTY, Cell, of_row
 from infoflow.render.html.words import figure, fixed
-from infoflow.render.site_table import SIGNS
+from infoflow.render.site_table import FLAG, SIGNS, unsteady
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ def _step(chain: str) -> Callable[[SiteFacts], Cell]:
         hint = "; ".join(filter(None, [hint, found.reason]))
         order = {"falls": "-1", "cannot be told": "0", "rises": "1"}[found.word]
         mark = f"word-{found.word.split()[0]}"
-        return Cell(f"{SIGNS[found.word]} {found.word}", hint, order, mark)
+        text = f"{SIGNS[found.word]} {found.word}{FLAG if unsteady(found) else ''}"
+        return Cell(text, hint, order, mark)
 
     return cell
 

@@ -36,7 +36,7 @@ ACTIVATIONS: dict[str, tuple[str, str, str, str]] = {
         "ECE", "share", "mean gap between confidence and accuracy, 15 bins", "Guo et al. 2017"),
     "predictive-entropy": ("H(q)", "nats", "entropy of the predicted classes", "Shannon 1948"),
     "perplexity": ("PPL", "per token", "exponential of the mean NLL a token", "Shannon 1948"),
-    "units": ("units", "count", "numbers of one sample's activation", ""),
+    "units": ("units", "count", "numbers of one sample's activation", "counted"),
     "batch-entropy": ("H", "nats", "mean over units of ½ ln(1 + 2πe σ²)", LBE),
     "batch-entropy.raw": ("h", "nats", "mean over units of ½ ln(2πe σ²), may be negative", LBE),
     "dead-neurons": ("dead", "share", "units never above 0", "counted"),

@@ -99,7 +99,7 @@ def wrapped(text: str, width: int, indent: str = "", style: str = "") -> Text:
 
 def _layers(report: Report, width: int, verbose: bool, unfold: bool) -> Table:
     columns, lines = layer_table.rows(report, unfold=unfold, norms=verbose)
-    longest = max((cell_len(line.name) for line in lines), default=5)
+    longest = max(cell_len(name) for name in ("layer", *(line.name for line in lines)))
     shown, name_width = fitting(_shown(columns, lines), longest, width)
     table = empty_table()
     for column in shown:

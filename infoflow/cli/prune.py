@@ -164,9 +164,7 @@ def _show(pruned: Pruned, *, no_color: bool) -> None:
     for place, head in enumerate(heads):
         table.add_column(Text(head, style="dim"), justify="right" if place else "left")
     for effect in pruned.effects:
-        label = {"unpruned": "none", "random": f"at random, {len(effect.seeds)} seeds"}.get(
-            effect.method, f"by {effect.method}"
-        )
+        label = LABELS.get(effect.method, f"by {effect.method}")
         change = "" if effect.method == "unpruned" else _figure(effect.change, 3, sign=True)
         row = (label, _figure(effect.loss, 3, ends=False), change, _percent(effect.accuracy))
         table.add_row(*row, style="bold" if effect.method == pruned.method else "")
@@ -175,8 +173,15 @@ def _show(pruned: Pruned, *, no_color: bool) -> None:
     console.print(Text(f"\n {FOOT}", style="dim"))
 
 
+LABELS = {
+    "unpruned": "none",
+    "random": "at random",
+    "random-same-layers": "in the same layers",
+}
+
 FOOT = (
-    "change: of the mean loss, paired over the samples; at random, of the seeds' means. Redundancy "
+    "change: of the mean loss, paired over the samples; at random, of the means of five seeds; in "
+    "the same layers: at random, as many of each layer as the chosen way takes. Redundancy "
     "is told by the maps of the first 256 of these samples, without labels. A filter that repeats "
     "another may still be needed: what follows was trained with both."
 )

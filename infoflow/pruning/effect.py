@@ -51,7 +51,8 @@ class Effect:
     """What one way of choosing filters costs.
 
     Args:
-        method: ``unpruned``, or a name in `METHODS`.
+        method: ``unpruned``, a name in `METHODS`, or ``random-same-layers``: as many filters of
+            each layer as the chosen way takes, at random.
         filters: How many went.
         loss: Mean over samples; at random, of the seeds' means.
         change: Of the loss: paired over the samples; at random, over the seeds.
@@ -119,7 +120,9 @@ def of_one(method: str, filters: int, whole: Measured, pruned: Measured) -> Effe
     return Effect(method, filters, _finite(pruned.loss), change, _accuracy(pruned))
 
 
-def of_draws(filters: int, whole: Measured, draws: Sequence[tuple[int, Measured]]) -> Effect:
+def of_draws(
+    method: str, filters: int, whole: Measured, draws: Sequence[tuple[int, Measured]]
+) -> Effect:
     """Several draws at random: means over the seeds with t intervals."""
     losses = [one.loss for _, one in draws]
     change = batch_interval([loss - whole.loss for loss in losses])
@@ -134,7 +137,7 @@ def of_draws(filters: int, whole: Measured, draws: Sequence[tuple[int, Measured]
         for seed, one in draws
     )
     return Effect(
-        "random", filters, _finite(mean.value, mean.low, mean.high),
+        method, filters, _finite(mean.value, mean.low, mean.high),
         _finite(change.value, change.low, change.high), accuracy, seeds,
     )  # fmt: skip
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from torch import Tensor, nn
 
@@ -20,7 +21,15 @@ from infoflow.models import Runnable, first_run, runnable
 from infoflow.nearest import nearest
 from infoflow.pruning.convolutions import Convolution, convolutions, silence
 from infoflow.pruning.effect import Effect, Measured, measure, of_draws, of_one, of_whole
-from infoflow.pruning.ranking import Candidate, Orders, by_lot, by_norm, by_redundancy, choose
+from infoflow.pruning.ranking import (
+    Candidate,
+    Orders,
+    by_lot,
+    by_norm,
+    by_redundancy,
+    choose,
+    lot_in_layers,
+)
 from infoflow.pruning.writing import stored_as, told
 
 PROBED = 4
@@ -30,6 +39,9 @@ SEEDS = 5
 
 METHODS = ("redundancy", "norm", "random")
 """How filters can be chosen."""
+
+SAME_LAYERS = "random-same-layers"
+"""At random, as many of each layer as the chosen way takes."""
 
 Progress = Callable[[str], None]
 """Is told what is being done, in a few words; a whole sentence is to stay."""
@@ -88,9 +100,10 @@ def prune(
 
     Filters of convolutions become 0 with their bias and the scale and shift of the normalisation
     after them; every shape stays. Beside the chosen way stand the others at the same share: by
-    redundancy, by norm, and at random with five seeds. The maps that redundancy is told by are
-    those of the unpruned network, on the first 256 of the samples on which the loss is measured;
-    no label is looked at.
+    redundancy, by norm, at random with five seeds, and at random with as many filters of each layer
+    as the chosen way takes: what the choice of layers costs, and not that of filters. The maps
+    that redundancy is told by are those of the unpruned network, on the first 256 of the samples
+    on which the loss is measured; no label is looked at.
 
     Args:
         source: A checkpoint file or folder, or one that is open.
@@ -120,7 +133,7 @@ def prune(
     network = runnable(checkpoint, arch=arch, input_size=input_size)
     request = ActivationRequest(data) if isinstance(data, str) else data
     run = _Run(network, request, layers, share, per_layer, telling)
-    effects = run.effects()
+    effects = run.effects(by)
     removed = run.candidates(by, request.seed)
     module = run.without(removed)
     names = {modern(name): tensor.dtype for name, tensor in checkpoint.tensors.items()}
@@ -198,8 +211,8 @@ class _Run:
         silence(smaller, self.layers, filters)
         return smaller
 
-    def effects(self) -> tuple[Effect, ...]:
-        """The loss of the whole network, and after each method's choice."""
+    def effects(self, by: str) -> tuple[Effect, ...]:
+        """The loss of the whole network, and after each way of choosing."""
         self.telling("the whole network")
         whole = self.measured(self.module)
         found = [of_whole(whole)]
@@ -207,12 +220,25 @@ class _Run:
             removed = self.candidates(method, self.request.seed)
             self.telling(f"without {len(removed)} filters, by {method}")
             found.append(of_one(method, len(removed), whole, self.measured_without(removed)))
+        found.append(self.drawn("random", whole, partial(self.candidates, "random")))
+        if by != "random" and not self.per_layer:
+            # Is it the layers that the method takes from, or the filters in them?
+            counts = Counter(one.layer for one in self.candidates(by, self.request.seed))
+            draw = partial(lot_in_layers, self.layers, counts)
+            found.append(self.drawn(SAME_LAYERS, whole, draw))
+        return tuple(found)
+
+    def drawn(
+        self, method: str, whole: Measured, draw: Callable[[int], tuple[Candidate, ...]]
+    ) -> Effect:
+        """Five draws at random."""
+        seeds = range(self.request.seed, self.request.seed + SEEDS)
         draws = []
-        for seed in range(self.request.seed, self.request.seed + SEEDS):
-            removed = self.candidates("random", seed)
+        for seed in seeds:
+            removed = draw(seed)
             self.telling(f"without {len(removed)} filters at random, seed {seed}")
             draws.append((seed, self.measured_without(removed)))
-        return (*found, of_draws(len(removed), whole, draws))
+        return of_draws(method, len(removed), whole, draws)
 
     def measured_without(self, removed: Sequence[Candidate]) -> Measured:
         """The network on the data without some filters."""

@@ -138,6 +138,16 @@ def by_lot(layers: Sequence[Convolution], seed: int) -> Orders:
     }
 
 
+def lot_in_layers(
+    layers: Sequence[Convolution], counts: Mapping[str, int], seed: int
+) -> tuple[Candidate, ...]:
+    """At random, a given number of each layer's filters."""
+    orders = by_lot(layers, seed)
+    return tuple(
+        one for layer in layers for one in islice(orders[layer.name], counts.get(layer.name, 0))
+    )
+
+
 def _in_order(name: str, scores: Tensor, reason: str) -> Iterator[Candidate]:
     order = scores.argsort(descending=True, stable=True).tolist()
     return (Candidate(name, index, float(scores[index]), reason) for index in order[:-1])

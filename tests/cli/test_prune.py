@@ -87,13 +87,16 @@ def test_a_dead_filter_costs_nothing_and_others_are_measured_beside(run, planted
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "not written" in result.stderr
-    whole, redundancy, norm, random = json.loads(result.stdout)["effects"]
-    assert [one["method"] for one in (whole, redundancy, norm, random)] == [
-        "unpruned", "redundancy", "norm", "random",
+    effects = json.loads(result.stdout)["effects"]
+    assert [one["method"] for one in effects] == [
+        "unpruned", "redundancy", "norm", "random", "random-same-layers",
     ]  # fmt: skip
+    whole, redundancy, norm, random, same = effects
+    assert [one["filters"] for one in effects] == [0, 1, 1, 1, 1]
+    assert same["change"]["value"] != random["change"]["value"]
     assert redundancy["loss"]["value"] == whole["loss"]["value"]
     assert redundancy["change"] == {"value": 0, "low": 0, "high": 0}
-    assert norm["filters"] == random["filters"] == 1
+    assert norm["loss"]["value"] == whole["loss"]["value"]  # the dead one is the smallest, too
     assert [seed for seed, _, _ in random["seeds"]] == [0, 1, 2, 3, 4]
     losses = [loss for _, loss, _ in random["seeds"]]
     assert random["loss"]["value"] == pytest.approx(np.mean(losses))

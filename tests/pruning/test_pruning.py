@@ -16,7 +16,7 @@ from infoflow.errors import DataError, SelectionError
 from infoflow.measures.outputs.proportion import proportion
 from infoflow.pruning.convolutions import Convolution, convolutions, silence
 from infoflow.pruning.effect import Measured, measure, of_draws, of_one
-from infoflow.pruning.ranking import Candidate, by_lot, by_norm, choose
+from infoflow.pruning.ranking import Candidate, by_lot, by_norm, choose, lot_in_layers
 
 LAYERS = (Convolution("a", 4), Convolution("b", 6))
 
@@ -55,6 +55,12 @@ def test_lots_are_seeded_and_differ() -> None:
     assert {(one.layer, one.filter) for one in draws[0]} != {
         (one.layer, one.filter) for one in draws[2]
     }
+
+
+def test_a_lot_in_given_layers() -> None:
+    found = lot_in_layers(LAYERS, {"b": 4}, 0)
+    assert [one.layer for one in found] == ["b"] * 4
+    assert len({one.filter for one in found}) == 4
 
 
 def test_by_the_norm_over_the_layers_mean() -> None:
@@ -179,7 +185,7 @@ def test_changes_are_paired_and_draws_averaged() -> None:
     assert one.change.value == pytest.approx(difference.mean())
     assert one.change.low == pytest.approx(difference.mean() - half, abs=1e-6)
     draws = [(s, Measured(torch.tensor(losses + s), proportion(40 - s, 50))) for s in range(5)]
-    drawn = of_draws(3, whole, draws)
+    drawn = of_draws("random", 3, whole, draws)
     assert drawn.change.value == pytest.approx(2)
     assert drawn.change.high == pytest.approx(2 + 2.776445 * math.sqrt(2.5 / 5), abs=1e-5)
     assert drawn.accuracy.value == pytest.approx(0.76)

@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from infoflow.activations import outputs, units
+from infoflow.activations import outputs, redundancy, units
 from infoflow.activations.chains import step_rows
 from infoflow.activations.first import First, first_run, task_loss
 from infoflow.activations.information import PAPERS_ALPHA, Information, information, number, rows
@@ -196,6 +196,7 @@ class _Run:
         found = units.Units(nonlinear)
         for start in range(0, len(values), self.request.batch_size):
             found.add(values[start : start + self.request.batch_size])
+        redundancy.report(site, values, x, self.rows, self.series)
         self.rows += units.rows(site.name, found)
         self.series += units.series(site.name, found, values)
         t = continuous(site.name, values, self.request.sigma)

@@ -14,6 +14,7 @@ from infoflow.cli import (
     info,
     layers,
     lists,
+    prune,
     reference,
     schema,
     selftest,
@@ -50,6 +51,7 @@ def options(
 app.command("analyze")(analyze.analyze)
 app.command("diff")(diff.diff)
 app.command("extract")(extract.extract)
+app.command("prune")(prune.prune)
 app.command("check")(check.check)
 app.command("layers")(layers.layers)
 app.command("measures")(lists.measures)

@@ -18,6 +18,7 @@ _STEMS = frozenset(
         "batch-entropy", "dead-neurons", "saturated-neurons", "gradient-norm", "units",
         "nearest-neighbour-entropy", "renyi-entropy", "mutual-information", "alignment",
         "probe-accuracy", "data-processing", "redundancy", "synergy", "duplicate-filters",
+        "linear-redundancy",
         "entropy-budget", "activation-histogram", "batch-entropy-histogram", "filter-dependence",
         "reliability", "confidence-histogram",
     }

@@ -122,6 +122,23 @@ def copy_invariant_redundancy(x: Kernel, maps: Sequence[Kernel]) -> Tensor:
     return each.sum() - quadratic_information(x, Minimum(maps)).value
 
 
+def copy_invariant_of_grams(x: Tensor, grams: Tensor) -> Tensor:
+    """The same from Gram matrices that are there: x (n, n) and the maps' (C, n, n)."""
+    each = _information(x, grams).sum()
+    return each - _information(x, grams.amin(dim=0, keepdim=True))[0]
+
+
+def _information(x: Tensor, grams: Tensor) -> Tensor:
+    """I₂ of one kernel and each of several, (C,)."""
+    n = len(x)
+    pairs = n * (n - 1)
+    others = 1 - torch.eye(n, dtype=x.dtype, device=x.device)
+    a = x.square() * others
+    b = grams.square().flatten(1)
+    joint, marginal = b @ a.flatten() / pairs, b @ others.flatten() / pairs
+    return joint.log2() - (a.sum() / pairs).log2() - marginal.log2()
+
+
 def dependence(grams: Tensor) -> Tensor:
     """Normalised dependence I₂(i;j)/√(I₂(i;i)·I₂(j;j)) of every pair of maps, (C, C).
 

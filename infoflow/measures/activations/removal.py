@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import torch
@@ -38,7 +40,12 @@ class Removal:
 def removals(
     dependence: Tensor, dead: Tensor, correlation: Tensor, count: int
 ) -> tuple[Removal, ...]:
-    """The first ``count`` filters to remove, most redundant first.
+    """The first ``count`` of `removal_order`."""
+    return tuple(islice(removal_order(dependence, dead, correlation), count))
+
+
+def removal_order(dependence: Tensor, dead: Tensor, correlation: Tensor) -> Iterator[Removal]:
+    """Filters to remove, most redundant first; one that is not dead stays.
 
     Dead filters go first. Then, again and again: the filter with the largest normalised
     dependence on one that is left, a linear combination of those left counting as 1. Of a pair
@@ -49,18 +56,16 @@ def removals(
         dependence: (C, C), see `redundancy.dependence`; NaN where a map is dead.
         dead: (C,) bool.
         correlation: (C, C) of the maps before the nonlinearity, see `redundancy.correlations`.
-        count: How many, at most C − 1.
     """
     filters = dependence.shape[0]
     left = [index for index in range(filters) if not bool(dead[index])]
-    gone = [Removal(i, "dead", None, math.nan) for i in range(filters) if bool(dead[i])]
+    yield from (Removal(i, "dead", None, math.nan) for i in range(filters) if bool(dead[i]))
     scores = dependence.detach().cpu().clone()
     scores.fill_diagonal_(-math.inf)
-    while len(gone) < min(count, filters - 1) and len(left) > 1:
+    while len(left) > 1:
         chosen = _next(scores, correlation, left)
-        gone.append(chosen)
+        yield chosen
         left.remove(chosen.filter)
-    return tuple(gone[:count])
 
 
 def _next(scores: Tensor, correlation: Tensor, left: list[int]) -> Removal:

@@ -12,22 +12,22 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.figure import Figure
 
-from infoflow.render import to_plots as module  # noqa: E402
-from infoflow.render.plots.activations import PLOTS  # noqa: E402
-from infoflow.render.plots.activations.data_processing import LOOKS  # noqa: E402
-from infoflow.render.plots.sheet import WIDE, NothingToDraw  # noqa: E402
-from infoflow.render.to_plots import to_plots  # noqa: E402
-from infoflow.report import Report, Site  # noqa: E402
-from tests.render.activation_reports import (  # noqa: E402
+from infoflow.render import to_plots as module
+from infoflow.render.plots.activations import PLOTS
+from infoflow.render.plots.activations.data_processing import LOOKS
+from infoflow.render.plots.sheet import WIDE, NothingToDraw
+from infoflow.render.to_plots import to_plots
+from infoflow.report import Report, Site
+from tests.render.activation_reports import (
     collapsed_report,
     hostile_activations,
     lenet_report,
     resnet_report,
 )
-from tests.render.reports import empty_report, example_report  # noqa: E402
-from tests.render.test_plots import check_axes, overlap, texts  # noqa: E402
+from tests.render.reports import empty_report, example_report
+from tests.render.test_plots import check_axes, overlap, texts
 
 REPORTS = {
     "lenet": lenet_report,

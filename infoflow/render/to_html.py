@@ -50,7 +50,7 @@ def to_html(
         .render(
             report=report,
             file=title(base_name(report)),
-            figures=strip.key_figures(report, layers),
+            figures=[] if report.members else strip.key_figures(report, layers),
             findings=around.finding_views(report, layers, sites.anchors(gather_sites(report))),
             activations=sites.activations_view(report, words),
             ensemble=ensemble_view(report),

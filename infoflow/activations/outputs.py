@@ -37,9 +37,9 @@ def rows(found: Outputs, data: Data) -> Iterator[Measurement]:
     if found.mean_nll is not None:
         # Of one answer a sample the mean over answers is that over samples, which are independent.
         single = found.nll if found.positions == data.samples else None
-        low, high = ends(single) if single is not None else (None, None)
-        value = found.mean_nll
-        yield row("negative-log-likelihood", "value", value, unit="nats", low=low, high=high)
+        within = ends(single) if single is not None else (None, None)
+        yield row("negative-log-likelihood", "value", found.mean_nll, unit="nats",
+                  low=within[0], high=within[1])  # fmt: skip
     if found.reliability is not None:
         error = found.reliability.calibration_error
         yield row("calibration-error", "value", error, unit="share")

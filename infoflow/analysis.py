@@ -171,8 +171,9 @@ def report_of(
         coverage=Coverage(tuple(_selected_records(opened.plan, selected))),
         sites=produced.sites if produced else (),
         data=produced.data if produced else None,
+        samples=produced.samples if produced else (),
         settings=settings | (produced.settings if produced else {}),
-        versions=_versions(with_torch=request.device != "cpu" or produced is not None),
+        versions=versions(with_torch=request.device != "cpu" or produced is not None),
         notes=_notes(opened),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -197,7 +198,8 @@ def _selected_records(planned: Plan, selected: Sequence[PlannedLayer]) -> Iterat
             yield record
 
 
-def _versions(*, with_torch: bool) -> dict[str, str]:
+def versions(*, with_torch: bool) -> dict[str, str]:
+    """Of Python and of the packages that made the figures."""
     packages = ["infoflow", "numpy", "scipy"] + (["torch"] if with_torch else [])
     found = {"python": platform.python_version()}
     for package in packages:

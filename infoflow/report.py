@@ -174,6 +174,29 @@ class DataSummary:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample whose class the outputs are least sure of.
+
+    Args:
+        number: Its place among the samples that ran, from 0.
+        label: Name of its class, ``""`` where it has not one.
+        prediction: Name of the likeliest class, ``""`` where there are many positions.
+        confidence: The greatest probability.
+        entropy: Predictive entropy, in nats.
+        disagreement: Of an ensemble's members, in nats; None of one network.
+        picture: The sample as PNG in base64, ``""`` where it is no picture.
+    """
+
+    number: int
+    label: str
+    prediction: str
+    confidence: float
+    entropy: float
+    disagreement: float | None = None
+    picture: str = ""
+
+
 class Status(StrEnum):
     """What became of a tensor of the file."""
 
@@ -259,6 +282,8 @@ class Report:
     sites: tuple[Site, ...] = ()
     """Where activations were looked at; empty without data."""
     data: DataSummary | None = None
+    samples: tuple[Sample, ...] = ()
+    """Those that the outputs are least sure of, the least sure first."""
     settings: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -290,6 +315,15 @@ class Report:
     def row(self, layer: str, measure: str, statistic: str = "value") -> Measurement | None:
         """The one row of a layer, measure and statistic, or None where it was not measured."""
         return self._index.get((layer, measure, statistic))
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the networks of an ensemble; empty for one network."""
+        found = self.rows(measure="expected-entropy", statistic="value")
+        if not found:
+            return ()
+        entropies = self.rows(measure="predictive-entropy", statistic="value")
+        return tuple(row.layer for row in entropies if row.layer)
 
     @cached_property
     def _index(self) -> dict[tuple[str, str, str], Measurement]:

@@ -11,11 +11,16 @@ from torch import Tensor
 
 from infoflow.activations.information import number
 from infoflow.data import Data
+from infoflow.measures.outputs.predictive import mean_by_class
 from infoflow.measures.outputs.stream import Outputs
 from infoflow.report import Measurement, Series
+from infoflow.statistics.intervals import interval
 
 NETWORK = ""
 """The layer of rows that are of the whole network."""
+MOST_CLASSES = 100
+"""Classes up to which each has a row of its own."""
+LN2 = math.log(2)
 
 
 def rows(found: Outputs, data: Data) -> Iterator[Measurement]:
@@ -30,19 +35,52 @@ def rows(found: Outputs, data: Data) -> Iterator[Measurement]:
         low, high = accuracy.low, accuracy.high
         yield row("accuracy", "value", accuracy.value, unit="share", low=low, high=high)
     if found.mean_nll is not None:
-        yield row("negative-log-likelihood", "value", found.mean_nll, unit="nats")
+        # Of one answer a sample the mean over answers is that over samples, which are independent.
+        single = found.nll if found.positions == data.samples else None
+        within = ends(single) if single is not None else (None, None)
+        yield row("negative-log-likelihood", "value", found.mean_nll, unit="nats",
+                  low=within[0], high=within[1])  # fmt: skip
     if found.reliability is not None:
         error = found.reliability.calibration_error
         yield row("calibration-error", "value", error, unit="share")
     if data.task == "next-token" and found.perplexity is not None:
         yield row("perplexity", "value", found.perplexity, unit="per token")
     entropy = found.entropy[found.entropy.isfinite()]
-    yield row("predictive-entropy", "value", float(entropy.mean()), unit="nats")
-    yield row("predictive-entropy", "mean-bits", float(entropy.mean()) / math.log(2))
+    yield from means("predictive-entropy", entropy, method)
     points = torch.tensor([0.25, 0.5, 0.75], dtype=entropy.dtype)
     for statistic, value in zip(("q1", "median", "q3"), _quantiles(entropy, points), strict=True):
         yield row("predictive-entropy", statistic, value, unit="nats")
     yield row("predictive-entropy", "ceiling", math.log(found.classes), unit="nats")
+    if data.task == "classification" and found.labels is not None:
+        yield from _of_classes(found.entropy, found.labels, found.classes, data)
+
+
+def means(measure: str, values: Tensor, method: str, layer: str = NETWORK) -> Iterator[Measurement]:
+    """The mean over samples of values (n,) in nats, in nats and in bits, with 95 % intervals."""
+    mean, (low, high) = float(values.mean()), ends(values)
+    row = partial(number, layer, measure, method=method)
+    yield row("value", mean, unit="nats", low=low, high=high)
+    yield row("mean-bits", mean / LN2, low=low / LN2, high=high / LN2)
+
+
+def ends(values: Tensor) -> tuple[float, float]:
+    """The 95 % t interval of the mean of values (n,), n at least 2."""
+    mean = float(values.mean())
+    found = interval(mean, values - mean)
+    return found.low, found.high
+
+
+def _of_classes(entropy: Tensor, labels: Tensor, classes: int, data: Data) -> Iterator[Measurement]:
+    """Mean predictive entropy of the samples of each class, where there are not too many."""
+    names = list(data.classes or map(str, range(classes)))
+    if len(names) > MOST_CLASSES or len(set(names)) < len(names):
+        return
+    values, counts = mean_by_class(entropy, labels, max(classes, len(names)))
+    for name, value, count in zip(names, values.tolist(), counts.tolist(), strict=False):
+        yield number(
+            NETWORK, "predictive-entropy", f"class {name}", value, unit="nats",
+            method=f"n = {count} of the class", note="" if count else "no sample of this class",
+        )  # fmt: skip
 
 
 def series(found: Outputs) -> Iterator[Series]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,44 +10,43 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from infoflow.activations import outputs, redundancy, units
 from infoflow.activations.chains import step_rows
 from infoflow.activations.first import First, first_run, task_loss
 from infoflow.activations.information import PAPERS_ALPHA, Information, information, number, rows
 from infoflow.activations.request import ActivationRequest
+from infoflow.activations.running import (
+    device_of,
+    dtype_of,
+    opened,
+    placed,
+    preprocessing_of,
+    summary,
+)
+from infoflow.activations.uncertain import least_sure
 from infoflow.activations.variables import Variable, continuous, labels
 from infoflow.capture import Site
 from infoflow.capture.plan import Plan, plan
 from infoflow.capture.rooms import Gathered
 from infoflow.capture.stream import gather
 from infoflow.capture.survey import Survey, survey
-from infoflow.data import Data, open_data
 from infoflow.data.batch import Batch
-from infoflow.data.normalisations import own_preprocessing
-from infoflow.errors import CaptureError, DataError, SelectionError
+from infoflow.errors import CaptureError, SelectionError
 from infoflow.graph import Chain, cut_points
 from infoflow.kernels import Distances, Gaussian, gram
 from infoflow.measures.activations.alignment import cka
 from infoflow.measures.activations.probe import probe_of_distances
 from infoflow.models import Runnable
 from infoflow.models import first_run as first_call
-from infoflow.report import DataSummary, Measurement, Series
+from infoflow.report import DataSummary, Measurement, Sample, Series
 from infoflow.report import Site as SiteSummary
 
 PROBED = 4
 """Samples of the batch by which sites and chain are found."""
 PROBE_SAMPLES = 4000
 """Samples that a linear probe sees at most, whose time is their cube."""
-FEWEST = 8
-"""Samples below which nothing is measured."""
-PRECISIONS = {
-    "float32": torch.float32,
-    "float64": torch.float64,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
 
 ROLES = {"container": "block"}
 """Roles of sites in the report's words."""
@@ -67,6 +65,7 @@ class Produced:
     series: tuple[Series, ...]
     sites: tuple[SiteSummary, ...]
     data: DataSummary
+    samples: tuple[Sample, ...]
     settings: dict[str, str]
 
 
@@ -88,10 +87,10 @@ class _Run:
 
     def __init__(self, network: Runnable, request: ActivationRequest, progress: Progress) -> None:
         self.network, self.request, self.progress = network, request, progress
-        self.device = _device(request.device)
-        self.dtype = _dtype(request.precision)
-        self.data = _open(network, request)
-        self.module = _placed(network.module, self.device, self.dtype)
+        self.device = device_of(request.device)
+        self.dtype = dtype_of(request.precision)
+        self.data = opened(request, preprocessing_of(network, request))
+        self.module = placed(network.module, self.device, self.dtype)
         few = self.prepare(self.data.first(PROBED))
         first_call(self.module, few)
         self.survey: Survey = survey(self.module, few)
@@ -99,6 +98,7 @@ class _Run:
         self.sites = _chosen(self.survey, self.chain, request.layers)
         self.rows: list[Measurement] = []
         self.series: list[Series] = []
+        self.samples: tuple[Sample, ...] = ()
         self.informations: dict[str, dict[str, Information]] = {d: {} for d in DIRECTIONS}
 
     def prepare(self, batch: Batch) -> Batch:
@@ -125,6 +125,7 @@ class _Run:
         if first.outputs is not None:
             self.rows += outputs.rows(first.outputs, self.data)
             self.series += outputs.series(first.outputs)
+            self.samples = least_sure(first.outputs, self.data)
         x, y, error = self.variables(first)
         plan = self.plan()
         self.progress(plan.sentence)
@@ -140,7 +141,8 @@ class _Run:
             tuple(self.rows),
             tuple(self.series),
             self.summaries(),
-            self.summary(),
+            summary(self.data, self.request),
+            self.samples,
             self.settings(plan),
         )
 
@@ -253,21 +255,6 @@ class _Run:
             for site in self.sites
         )
 
-    def summary(self) -> DataSummary:
-        """The data in words."""
-        data = self.data
-        return DataSummary(
-            name=self.request.data,
-            split=self.request.split,
-            samples=data.samples,
-            available=None,
-            task=data.task,
-            classes=tuple(data.classes or ()),
-            preprocessing=data.preprocessing,
-            x=data.x_name,
-            notes=(data.description, *data.notes),
-        )
-
     def settings(self, plan: Plan) -> dict[str, str]:
         """What made the figures."""
         request = self.request
@@ -290,25 +277,6 @@ def direction(errors: Tensor) -> Tensor:
     return flat / torch.where(norms > 0, norms, 1.0)
 
 
-def _open(network: Runnable, request: ActivationRequest) -> Data:
-    known = own_preprocessing(network.metadata, network.architecture, network.channels)
-    data = open_data(
-        request.data,
-        split=request.split,
-        samples=request.samples or None,
-        seed=request.seed,
-        root=request.root,
-        download=request.download,
-        preprocessing=known.changed(mean=request.mean, std=request.std),
-    )
-    if data.samples < FEWEST:
-        raise DataError(
-            f"{request.data} has {data.samples} samples here; at least {FEWEST} are needed to say "
-            "anything about information (some hundreds to say it well)."
-        )
-    return data
-
-
 def _chosen(survey: Survey, chain: Chain, patterns: tuple[str, ...]) -> tuple[Site, ...]:
     """Sites to look at: all of one row a sample, containers only where they are on the chain."""
     points = set(chain.points)
@@ -322,32 +290,6 @@ def _chosen(survey: Survey, chain: Chain, patterns: tuple[str, ...]) -> tuple[Si
             )
         sites = named
     return tuple(sites)
-
-
-def _placed(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """The network where it shall run; the caller's own stays where it is."""
-    tensors = (*module.parameters(), *module.buffers())
-    there = all(
-        one.device == device and (one.dtype == dtype or not one.is_floating_point())
-        for one in tensors
-    )
-    return module if there else copy.deepcopy(module).to(device, dtype)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise SelectionError(f"The device {name!r} cannot be used: {reason}") from error
-    return device
-
-
-def _dtype(name: str) -> torch.dtype:
-    if name not in PRECISIONS:
-        raise SelectionError(f"No precision is called {name!r}; there are {', '.join(PRECISIONS)}.")
-    return PRECISIONS[name]
 
 
 def _aligned(name: str, measure: str, other: Variable, t: Variable) -> Measurement:

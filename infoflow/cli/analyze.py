@@ -12,9 +12,14 @@ from typing import Annotated
 
 import typer
 
+from infoflow.activations.request import ActivationRequest
 from infoflow.cli import data_options, options
 from infoflow.cli.outputs import Outputs
 from infoflow.errors import SelectionError
+from infoflow.report import Report
+
+ENSEMBLE = "ensemble"
+"""Folder of the ensemble's report beside those of its members."""
 
 
 class Engine(StrEnum):
@@ -59,6 +64,7 @@ def analyze(
     ] = None,
     reference: options.Reference = "default",
     data: data_options.Data = None,
+    ensemble: data_options.Ensemble = False,
     data_root: data_options.DataRoot = None,
     download: data_options.Download = False,
     split: data_options.Split = "test",
@@ -88,7 +94,7 @@ def analyze(
     from infoflow.cli.progress import Progress
 
     outputs = Outputs(json, csv, markdown, html, plots, format, out)
-    outputs.check(paths, journal=resume)
+    outputs.check(paths, journal=resume, further=[ENSEMBLE] if ensemble else [])
     if resume is not None and len(paths) > 1:
         raise SelectionError(f"--resume keeps the layers of one input, not of {len(paths)}.")
     for path in paths:
@@ -99,6 +105,13 @@ def analyze(
         permutations=permutations, memory=mem_budget, device=device, seed=seed,
     )  # fmt: skip
     reports = []
+    together = None
+    if ensemble:
+        # First, so that what cannot be one ensemble shows before the long work.
+        together = _ensemble(
+            paths, activity, arch=arch, input_size=input_size, weights=weights.value,
+            trust_pickle=trust_pickle, complete=outputs.any, quiet=quiet,
+        )  # fmt: skip
     for path in paths:
         with _resumable(resume), closing(Progress(path, quiet=quiet)) as progress:
             report = run(
@@ -125,9 +138,49 @@ def analyze(
         reports.append(report)
         if not quiet and not outputs.on_stdout:
             _show(report, verbose=verbose, unfold=bool(layers), no_color=no_color)
+    if together is not None:
+        reports.append(together)
+        if not quiet and not outputs.on_stdout:
+            _show(together, verbose=verbose, unfold=False, no_color=no_color)
     outputs.write(reports, quiet=quiet)
     if resume is not None:
         resume.unlink(missing_ok=True)
+
+
+def _ensemble(
+    paths: list[Path],
+    activity: ActivationRequest | None,
+    *,
+    arch: str | None,
+    input_size: str | None,
+    weights: str,
+    trust_pickle: bool,
+    complete: bool,
+    quiet: bool,
+) -> Report:
+    """The report of the files as one network."""
+    from infoflow.cli.progress import Progress
+
+    if activity is None:
+        raise SelectionError(
+            "--ensemble runs the networks on data: say which with --data, such as --data shapes."
+        )
+    if len(paths) < 2:
+        raise SelectionError("--ensemble needs two files or more, and one was given.")
+    from infoflow.ensembles import ensemble
+
+    with closing(Progress(Path(ENSEMBLE), quiet=quiet)) as progress:
+        found = ensemble(
+            paths,
+            data=activity,
+            arch=arch,
+            input_size=options.input_size(input_size),
+            weights=weights,
+            trust_pickle=trust_pickle,
+            complete=complete,
+            telling=progress.tell,
+        )
+    return replace(found, settings={**found.settings, "command": options.command()})
 
 
 @contextmanager
@@ -142,13 +195,11 @@ def _resumable(resume: Path | None) -> Iterator[None]:
         raise
 
 
-def _show(report: object, *, verbose: bool, unfold: bool, no_color: bool) -> None:
+def _show(report: Report, *, verbose: bool, unfold: bool, no_color: bool) -> None:
     from infoflow.cli.console import standard_output
     from infoflow.findings import summary
     from infoflow.render.to_terminal import to_terminal
-    from infoflow.report import Report
 
-    assert isinstance(report, Report)
     console = standard_output(no_color=no_color)
     to_terminal(
         report,

@@ -87,6 +87,16 @@ MemoryBudget = Annotated[
     typer.Option("--mem-budget", help="Of the activations, such as 2GB.", rich_help_panel=PANEL),
 ]
 
+Ensemble = Annotated[
+    bool,
+    typer.Option(
+        "--ensemble",
+        help="Report the files as one network too: what they are unsure of together, and what "
+        "they disagree on. Needs --data.",
+        rich_help_panel=PANEL,
+    ),
+]
+
 
 def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
     """Read ``0.485,0.456,0.406``.

@@ -201,7 +201,12 @@ class Outputs:
         return [*self._texts.values(), *inside]
 
     def check(
-        self, paths: Sequence[Path], *, documents: int | None = None, journal: Path | None = None
+        self,
+        paths: Sequence[Path],
+        *,
+        documents: int | None = None,
+        journal: Path | None = None,
+        further: Sequence[str] = (),
     ) -> None:
         """Refuse what cannot work, before the work.
 
@@ -209,6 +214,7 @@ class Outputs:
             paths: What is read.
             documents: That are written, where it is not one for each of ``paths``.
             journal: A file that is written during the work.
+            further: Sources of documents beside those of ``paths``.
 
         Raises:
             OutputError: Two outputs on standard output or in one file, one file for several
@@ -218,7 +224,8 @@ class Outputs:
         kept = [str(journal)] if journal else []
         check_targets([*self._texts.values(), *kept])
         count = len(paths) if documents is None else documents
-        folders = list(self._folders([str(path) for path in paths] if count > 1 else [""]))
+        sources = [*map(str, paths), *further] if count > 1 else [""]
+        folders = list(self._folders(sources))
         plots = [*(folder / "plots" for folder in folders), *filter(None, [self.plots])]
         spare_inputs([*self._files(folders), *kept], paths)
         spare_folders([*folders, *plots], plots, paths)

@@ -109,11 +109,13 @@ def summary(report: Report) -> str:
         ``3 findings in 21 layers: 1 serious, 2 notes``.
     """
     looked_at = counted(len(report.layers), "layer")
+    if report.members:
+        looked_at = f"{counted(len(report.members), 'network')} as one"
     if report.sites:
         looked_at += f" and {counted(len(report.sites), 'site')}"
     total = len(report.findings)
     if not total:
-        return f"nothing to report in {looked_at} looked at"
+        return f"nothing to report in {looked_at}{'' if report.members else ' looked at'}"
     parts = []
     for severity in Severity:
         count = sum(finding.severity is severity for finding in report.findings)

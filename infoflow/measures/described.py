@@ -35,6 +35,14 @@ ACTIVATIONS: dict[str, tuple[str, str, str, str]] = {
     "calibration-error": (
         "ECE", "share", "mean gap between confidence and accuracy, 15 bins", "Guo et al. 2017"),
     "predictive-entropy": ("H(q)", "nats", "entropy of the predicted classes", "Shannon 1948"),
+    "expected-entropy": (
+        "E H(q_k)", "nats", "mean entropy of an ensemble's members", "Depeweg et al. 2018, eq. 4"),
+    "disagreement": (
+        "I(y;k)", "nats", "entropy of the mean less the mean entropy of an ensemble's members",
+        "Depeweg et al. 2018, eq. 4"),
+    "kl-divergence": (
+        "KL(p‖q)", "nats", "of two networks' outputs, from the layer's to the statistic's",
+        "Kullback and Leibler 1951"),
     "perplexity": ("PPL", "per token", "exponential of the mean NLL a token", "Shannon 1948"),
     "units": ("units", "count", "numbers of one sample's activation", "counted"),
     "batch-entropy": ("H", "nats", "mean over units of ½ ln(1 + 2πe σ²)", LBE),

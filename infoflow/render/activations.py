@@ -14,7 +14,7 @@ from infoflow.words import joined
 _STEMS = frozenset(
     {
         "accuracy", "negative-log-likelihood", "calibration-error", "predictive-entropy",
-        "mean-iou", "perplexity", "disagreement",
+        "mean-iou", "perplexity", "disagreement", "expected-entropy", "kl-divergence",
         "batch-entropy", "dead-neurons", "saturated-neurons", "gradient-norm", "units",
         "nearest-neighbour-entropy", "renyi-entropy", "mutual-information", "alignment",
         "probe-accuracy", "data-processing", "redundancy", "synergy", "duplicate-filters",

@@ -14,6 +14,7 @@ OUTPUTS = {
     "perplexity": "perplexity",
     "calibration-error": "calibration error",
     "predictive-entropy": "predictive entropy",
+    "expected-entropy": "expected entropy",
     "disagreement": "disagreement",
 }
 """Measures of the whole network's outputs in the order of their reading, and their short names."""

@@ -12,10 +12,11 @@ from infoflow.findings.chains import FALLS, RISES, UNTOLD
 from infoflow.render import site_table
 from infoflow.render.activations import SiteFacts, gather_sites, reading
 from infoflow.render.data_words import data_notes, left_off_line
+from infoflow.render.ensemble import named
 from infoflow.render.terminal_columns import Shown, table_of
 from infoflow.render.text import printable
 from infoflow.report import Report, Severity
-from infoflow.words import counted
+from infoflow.words import counted, cut
 
 _COLOURS = {FALLS: "blue", RISES: "yellow", UNTOLD: "dim"}
 _FINDINGS = {Severity.SERIOUS: "bold red", Severity.WARNING: "yellow", Severity.NOTE: ""}
@@ -47,6 +48,8 @@ def sentences(
     lines.append(left_off_line(report))
     if verbose and report.data is not None:
         lines += data_notes(report.data)
+        if report.samples:
+            lines.append(f"least sure of the samples {cut(named(report.samples), 6)}")
         lines += _reasons(sites)
     return [line for line in lines if line]
 

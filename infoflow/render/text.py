@@ -112,6 +112,8 @@ def base_name(report: Report) -> str:
 
 def headline(report: Report) -> str:
     """One line: the file, its format, what it was recognised as, and how much was read."""
+    if report.members:
+        return " · ".join(map(printable, (base_name(report), report.architecture)))
     how = "as named" if report.settings.get("architecture", "").endswith("named") else "recognised"
     known = f"{report.architecture} {how}" if report.architecture else "architecture not known"
     parts = [
@@ -127,6 +129,8 @@ def headline(report: Report) -> str:
 def coverage_sentences(report: Report) -> list[str]:
     """What became of the tensors, a sentence a status, with the share of parameters."""
     coverage = report.coverage
+    if report.members:
+        return []
     sentences = [f"{percent(coverage.analysed)} of parameters analysed"]
     if coverage.assumed:
         sentences[0] += f" ({percent(coverage.assumed)} under an assumed geometry)"

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from infoflow.render.activations import gather_sites
 from infoflow.render.healthy import placings
 from infoflow.render.html import around, colours, columns, glossary, pages, profile, sites, strip
+from infoflow.render.html.ensemble import ensemble_view, sample_views
 from infoflow.render.html.words import title
 from infoflow.render.text import base_name, printable
 from infoflow.render.view import gather
@@ -49,9 +50,11 @@ def to_html(
         .render(
             report=report,
             file=title(base_name(report)),
-            figures=strip.key_figures(report, layers),
+            figures=[] if report.members else strip.key_figures(report, layers),
             findings=around.finding_views(report, layers, sites.anchors(gather_sites(report))),
             activations=sites.activations_view(report, words),
+            ensemble=ensemble_view(report),
+            samples=sample_views(report.samples),
             summary=sentence(summary),
             profile=profile.depth_profile(layers),
             columns=shown,

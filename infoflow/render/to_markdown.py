@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from infoflow.render import healthy, site_table, table
+from infoflow.render import ensemble, healthy, site_table, table
 from infoflow.render.activations import gather_sites, reading
 from infoflow.render.data_words import data_line, left_off_line
 from infoflow.render.text import (
@@ -46,6 +46,7 @@ def to_markdown(report: Report, summary: str = "") -> str:
         *_findings(report),
         *_layers(report),
         *_activations(report),
+        *_ensemble(report),
         *_coverage(report),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
@@ -179,6 +180,25 @@ def _one_line(heading: str) -> str:
 def name_cell(name: str) -> str:
     """A layer's name for a cell, never empty."""
     return escaped(shortened(printable(name), NAME_WIDTH)) or NAMELESS
+
+
+def _ensemble(report: Report) -> Iterator[str]:
+    """The entropy as a sum, the members, and the samples that they are least sure of."""
+    if not report.members:
+        return
+    yield f"**{escaped(ensemble.decomposition(report))}**"
+    yield ""
+    for one in [*ensemble.tables(report), ensemble.sample_table(report)]:
+        if one is not None:
+            yield f"### {escaped(one.title)}"
+            yield ""
+            yield table_line(list(map(escaped, one.head)))
+            yield table_line([":---", *["---:"] * (len(one.head) - 1)])
+            for row in one.rows:
+                yield table_line([escaped(cell) for cell in row])
+            yield ""
+            yield escaped(one.note) + "."
+            yield ""
 
 
 def _coverage(report: Report) -> Iterator[str]:

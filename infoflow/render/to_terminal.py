@@ -11,10 +11,11 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from infoflow.render import healthy, terminal_sites
+from infoflow.render import healthy, terminal_ensemble, terminal_sites
 from infoflow.render import table as layer_table
 from infoflow.render.activations import of_activations
-from infoflow.render.data_words import data_line
+from infoflow.render.data_words import data_line, data_parts
+from infoflow.render.ensemble import decomposition
 from infoflow.render.terminal_columns import NAME_WIDTH, Shown, empty_table, fitting
 from infoflow.render.text import coverage_sentences, headline, number, printable, shortened
 from infoflow.render.view import gather
@@ -58,20 +59,34 @@ def _parts(
     parts: list[RenderableType] = [wrapped(headline(report), width, style="bold")]
     if report.notes:
         parts.append(wrapped(sentences(report.notes), width, style="dim"))
-    parts.append("")
-    parts += [_layers(report, width, verbose, unfold)]
-    parts += [wrapped(line, width, " ", "dim") for line in _legend(report, verbose, unfold)]
-    if verbose:
-        parts += _healthy(report, width, unfold)
-    if report.sites or report.data is not None:
-        parts += _sites(report, width, verbose, unfold)
+    if report.members:
+        parts += _ensemble(report, width)
+    else:
+        parts += ["", _layers(report, width, verbose, unfold)]
+        parts += [wrapped(line, width, " ", "dim") for line in _legend(report, verbose, unfold)]
+        if verbose:
+            parts += _healthy(report, width, unfold)
+        if report.sites or report.data is not None:
+            parts += _sites(report, width, verbose, unfold)
     parts += ["", wrapped(summary, width, " ", "bold")]
     parts += [_finding(finding, width) for finding in report.findings]
-    parts += ["", wrapped("; ".join(coverage_sentences(report)), width, " ", "dim")]
+    if said := "; ".join(coverage_sentences(report)):
+        parts += ["", wrapped(said, width, " ", "dim")]
     if verbose:
         parts += [wrapped(line, width, " ") for line in _records(report)]
     if hint:
         parts += ["", wrapped(hint, width, " ", "dim")]
+    return parts
+
+
+def _ensemble(report: Report, width: int) -> list[RenderableType]:
+    """The data, the entropy as a sum, the members, and the samples that they are least sure of."""
+    assert report.data is not None
+    data = " · ".join(filter(None, data_parts(report.data)))
+    parts: list[RenderableType] = [wrapped(data, width), ""]
+    parts.append(wrapped(decomposition(report), width, " ", "bold"))
+    for title, table, note in terminal_ensemble.tables(report, width):
+        parts += ["", wrapped(title, width, " ", "bold"), table, wrapped(note, width, " ", "dim")]
     return parts
 
 

@@ -16,9 +16,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from infoflow.png import png
 from infoflow.render.html import colours
 from infoflow.render.html.heatmap import corner_map, similarity_map
-from infoflow.render.html.png import png
 from infoflow.render.html.svg import Scale, spanning
 from infoflow.render.text import printable
 from infoflow.render.to_html import to_html

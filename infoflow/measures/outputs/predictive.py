@@ -46,6 +46,14 @@ def perplexity(nll: Tensor, targets: Tensor) -> Tensor:
     return (nll.sum() / (targets != IGNORED).sum()).exp()
 
 
+def sample_means(values: Tensor, counts: Tensor) -> Tensor:
+    """Mean over the positions of each sample that count, (n, …) to (n,); NaN where none does."""
+    n = len(values)
+    weights = counts.reshape(n, -1).to(torch.float64)
+    kept = torch.where(counts, values, torch.zeros_like(values)).reshape(n, -1)
+    return kept.to(torch.float64).sum(dim=1) / weights.sum(dim=1)
+
+
 def mean_by_class(values: Tensor, targets: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     """Mean over the positions of each class, NaN for none, and their number: two of (classes,)."""
     counts = targets != IGNORED

@@ -16,6 +16,7 @@ from infoflow.measures.outputs.predictive import (
     correct,
     negative_log_likelihood,
     predictive_entropy,
+    sample_means,
 )
 from infoflow.measures.outputs.proportion import Proportion, proportion
 
@@ -142,15 +143,18 @@ class OutputStream:
         sure = confidence(log_q)
         entropy = predictive_entropy(log_q)
         part = {
-            "entropy": _mean(entropy, counts),
-            "confidence": _mean(sure, counts),
+            "entropy": sample_means(entropy, counts),
+            "confidence": sample_means(sure, counts),
         }
         if log_q.ndim == 2:
             part["predictions"] = log_q.argmax(dim=1)
         self._positions += int(counts.sum())
         if targets is not None:
             nll, hits = negative_log_likelihood(log_q, targets), correct(log_q, targets)
-            part |= {"nll": _mean(nll, counts), "correct": _mean(hits.to(torch.float64), counts)}
+            part |= {
+                "nll": sample_means(nll, counts),
+                "correct": sample_means(hits.to(torch.float64), counts),
+            }
             if targets.ndim == 1:
                 part["labels"] = targets
             self._nll += float(nll.sum())
@@ -189,11 +193,3 @@ def _by_class(entropy: Tensor, hits: Tensor, labels: Tensor, classes: int) -> By
         torch.bincount(labels, weights=entropy.cpu(), minlength=classes),
         torch.bincount(labels[hits.cpu()], minlength=classes),
     )
-
-
-def _mean(values: Tensor, counts: Tensor) -> Tensor:
-    """Mean over the positions of each sample that count, (n,)."""
-    n = len(values)
-    weights = counts.reshape(n, -1).to(torch.float64)
-    kept = torch.where(counts, values, torch.zeros_like(values)).reshape(n, -1)
-    return kept.to(torch.float64).sum(dim=1) / weights.sum(dim=1)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from infoflow.comparison.comparison import Comparison
+from infoflow.png import address, png
 from infoflow.render.comparison.flow import FlowMap, Line, Numbers
 from infoflow.render.comparison.view import LayerView
 from infoflow.render.html.charts import Chart
 from infoflow.render.html.colours import CIVIDIS, DIVERGING, gradient, ramp
-from infoflow.render.html.png import address, png
 from infoflow.render.html.svg import Scale, join, point, spanning, tag, tick_text, tooltip
 from infoflow.render.html.words import THIN, figure, title
 

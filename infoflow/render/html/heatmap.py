@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import quantiles
 
+from infoflow.png import address, png
 from infoflow.render.html.colours import CIVIDIS, MISSING, VIRIDIS, ramp
-from infoflow.render.html.png import address, png
 from infoflow.render.html.svg import tick_text
 from infoflow.report import Series
 

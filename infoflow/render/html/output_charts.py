@@ -18,10 +18,14 @@ from infoflow.render.html.charts import (
     frame,
     grid,
     skyline,
+    words_at,
 )
 from infoflow.render.html.svg import Scale, point, tag, tooltip
 from infoflow.render.html.words import figure, fixed
-from infoflow.report import Series
+from infoflow.report import Measurement, Series
+
+OF_CLASS = "class "
+"""Beginning of the statistics that are of the samples of one class."""
 
 
 def reliability_chart(series: Sequence[Series]) -> Chart | None:
@@ -56,6 +60,26 @@ def confidence_chart(series: Sequence[Series]) -> Chart | None:
     found = next((one for one in series if one.name == "confidence-histogram"), None)
     return None if found is None else histogram(found, "confidence", "Confidence of the samples",
                                                 (0.0, 1.0))  # fmt: skip
+
+
+def class_chart(rows: Sequence[Measurement]) -> Chart | None:
+    """Mean predictive entropy of the samples of each class."""
+    found = [(row.statistic.removeprefix(OF_CLASS), row.value) for row in rows
+             if row.statistic.startswith(OF_CLASS) and row.value is not None]  # fmt: skip
+    if not found or max(value for _, value in found) <= 0:
+        return None
+    x = Scale(0.0, float(len(found)), LEFT, WIDTH - RIGHT)
+    y = Scale(0.0, max(value for _, value in found) * 1.05, HEIGHT - BOTTOM, TOP)
+    wide = x(1.0) - x(0.0)
+    parts = [grid(y)]
+    for place, (name, value) in enumerate(found):
+        hint = tooltip([name, f"{figure(value, 3)} nats"])
+        parts.append(tag("rect", hint, class_="bars", x=x(place) + 0.1 * wide, width=0.8 * wide,
+                         y=y(value), height=max(y(0.0) - y(value), 0.6)))  # fmt: skip
+    parts.append(words_at("classes, in their order", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6))
+    caption = "Predictive entropy of the samples of each class, nats"
+    table = tuple((name, fixed(value, 3)) for name, value in found)
+    return Chart(caption, frame(parts, caption), ("class", "nats"), table)
 
 
 def neuron_charts(series: Sequence[Series]) -> list[Chart]:

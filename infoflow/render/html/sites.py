@@ -18,7 +18,13 @@ from infoflow.render.html.charts import Chart, sparkline_of
 from infoflow.render.html.columns import EMPTY
 from infoflow.render.html.glossary import Glossary
 from infoflow.render.html.heatmap import COARSE, FINE, HeatMap, dependence_map
-from infoflow.render.html.output_charts import confidence_chart, neuron_charts, reliability_chart
+from infoflow.render.html.output_charts import (
+    OF_CLASS,
+    class_chart,
+    confidence_chart,
+    neuron_charts,
+    reliability_chart,
+)
 from infoflow.render.html.pages import LONG, NAME_WIDTH, Entry, LayerPage, entries
 from infoflow.render.html.profile import Profile
 from infoflow.render.html.site_columns import COLUMNS, SiteColumn
@@ -64,7 +70,8 @@ def activations_view(report: Report, glossary: Glossary) -> ActivationsView | No
         return None
     activations = gather_sites(report)
     series = list(activations.series.values())
-    charts = (reliability_chart(series), confidence_chart(series))
+    whole = list(activations.whole.values())
+    charts = (reliability_chart(series), confidence_chart(series), class_chart(whole))
     columns = tuple(
         column
         for column in COLUMNS
@@ -82,7 +89,7 @@ def activations_view(report: Report, glossary: Glossary) -> ActivationsView | No
         redundancy=redundancy_profile(activations),
         columns=columns,
         pages=pages,
-        whole=entries(activations.whole.values(), glossary),
+        whole=entries((row for row in whole if not row.statistic.startswith(OF_CLASS)), glossary),
         left_off=tuple((reason, tuple(title(n, 60) for n in names))
                        for reason, names in left_off(report)),
         sparks=any(page.spark for page in pages),

@@ -1,4 +1,4 @@
-"""Small palette pictures as PNG data addresses, written with the standard library alone."""
+"""Small pictures as PNG, written with the standard library alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PALETTE = 3
 """PNG's colour type of a picture whose pixels are places in a palette."""
+_BY_CHANNELS = {1: 0, 3: 2}
+"""PNG's colour types of pictures whose pixels are grey, or red, green and blue."""
 
 
 def png(
@@ -22,26 +24,39 @@ def png(
         palette: At most 256 colours.
         clear: Place in the palette that is transparent.
     """
-    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, _PALETTE, 0, 0, 0)
-    # Each line begins with its filter: none, which serves noise and flat areas best.
-    pixels = _packed(b"".join(b"\0" + row for row in rows))
     colours = b"".join(bytes(colour) for colour in palette)
     seen = b"" if clear is None else _chunk(b"tRNS", b"\xff" * clear + b"\0")
-    return b"".join(
-        [
-            _SIGNATURE,
-            _chunk(b"IHDR", header),
-            _chunk(b"PLTE", colours),
-            seen,
-            _chunk(b"IDAT", pixels),
-            _chunk(b"IEND", b""),
-        ]
-    )
+    return _file(rows, len(rows[0]), _PALETTE, _chunk(b"PLTE", colours) + seen)
+
+
+def photograph(rows: Sequence[bytes], channels: int) -> bytes:
+    """A picture of one byte a channel.
+
+    Args:
+        rows: From top to bottom, of equal length, pixel after pixel.
+        channels: 1 (grey) or 3 (red, green, blue).
+    """
+    return _file(rows, len(rows[0]) // channels, _BY_CHANNELS[channels])
 
 
 def address(picture: bytes) -> str:
     """The picture as a ``data:`` address, which needs no network."""
     return "data:image/png;base64," + base64.b64encode(picture).decode()
+
+
+def _file(rows: Sequence[bytes], width: int, kind: int, before: bytes = b"") -> bytes:
+    header = struct.pack(">IIBBBBB", width, len(rows), 8, kind, 0, 0, 0)
+    # Each line begins with its filter: none, which serves noise and flat areas best.
+    pixels = _packed(b"".join(b"\0" + row for row in rows))
+    return b"".join(
+        [
+            _SIGNATURE,
+            _chunk(b"IHDR", header),
+            before,
+            _chunk(b"IDAT", pixels),
+            _chunk(b"IEND", b""),
+        ]
+    )
 
 
 def _packed(content: bytes) -> bytes:

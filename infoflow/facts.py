@@ -72,3 +72,14 @@ class ParameterFacts:
     reason: str = ""
     parts: tuple[str, ...] = ()
     transposed: bool = False
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether a tensor of this shape can be that: a file may say of one what holds of another.
+
+        >>> facts = ParameterFacts("convolution", Geometry((1, 1), (0, 0), (1, 1)))
+        >>> facts.fits((8, 3, 3, 3)), facts.fits((8,))
+        (True, False)
+        """
+        if self.geometry is not None:
+            return len(shape) == 2 + len(self.geometry.stride)
+        return self.kind not in ("dense", "convolution") or len(shape) >= 2

@@ -187,6 +187,31 @@ class Tokens(nn.Module):
         return self.head(tokens.mean(1))
 
 
+class Mapped(nn.Module):
+    """A function mapped over samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(6, 6), nn.Linear(6, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.vmap(torch.tanh)(self.first(x)))
+
+
+class Recurrent(nn.Module):
+    """A cell that runs over the columns of its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.head = nn.GRUCell(2, 4), nn.Linear(4, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = x.new_zeros(len(x), 4)
+        for column in range(0, 6, 2):
+            state = self.cell(x[:, column : column + 2], state)
+        return self.head(state)
+
+
 class Checkpointed(nn.Module):
     """A segment that is computed again in the backward pass."""
 
@@ -308,5 +333,7 @@ CASES = (
     Case("reentrant checkpoint", lambda: Checkpointed(reentrant=True), vectors),
     Case("checkpoint", lambda: Checkpointed(reentrant=False), vectors),
     Case("own function", OwnFunction, vectors),
+    Case("mapped over samples", Mapped, vectors),
+    Case("recurrent cell", Recurrent, vectors),
 )
 """Networks whose output is differentiable and of CLASSES columns."""

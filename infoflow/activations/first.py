@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from infoflow.capture import Site
+from infoflow.capture import Site, capture
 from infoflow.capture.batches import Batch
 from infoflow.capture.losses import summed_loss
 from infoflow.capture.nesting import main_output
 from infoflow.capture.stream import Loss, stream
 from infoflow.data import Data
+from infoflow.errors import CaptureError
 from infoflow.measures.outputs.logits import logits_of, next_token
 from infoflow.measures.outputs.stream import Outputs, OutputStream
 
@@ -45,7 +46,7 @@ def first_run(module: nn.Module, data: Data, last: Site, *, batch_size: int, pre
         batch_size: Samples at once.
         prepare: Moves a batch to the network's device and precision.
     """
-    seen = _Seen(data, OutputStream() if data.task != "regression" else None)
+    seen = _Seen(module, data, OutputStream() if data.task != "regression" else None)
     stream(
         module,
         data,
@@ -71,21 +72,46 @@ def task_loss(data: Data) -> Loss:
     return loss
 
 
+def refuse_non_finite(module: nn.Module, batch: Batch, start: int) -> None:
+    """Name the first site whose activations are NaN or infinite.
+
+    Args:
+        module: The network.
+        batch: Samples for which something is not finite.
+        start: Number of its first sample in the data.
+
+    Raises:
+        CaptureError: Always, if there is such a site.
+    """
+    with capture(module) as recorder:
+        recorder.run(batch)
+    for site, values in recorder.activations.items():
+        finite = values.reshape(len(values), -1).isfinite().all(dim=1)
+        if not bool(finite.all()):
+            first = start + int((~finite).nonzero()[0])
+            raise CaptureError(
+                f"The activations of {site.name} are NaN or infinite from sample {first + 1} on: "
+                "nothing can be measured from there on. The weights, the preprocessing or "
+                "--precision may be why."
+            )
+
+
 @dataclass
 class _Seen:
     """The consumer of the first run."""
 
+    module: nn.Module
     data: Data
     outputs: OutputStream | None
     x: list[Tensor] = field(default_factory=list)
     targets: list[Tensor] = field(default_factory=list)
     errors: list[Tensor] = field(default_factory=list)
+    output: Any = None
 
     def loss(self, output: Any, batch: Batch) -> Tensor:
-        """The batch's loss; its outputs are looked at on the way."""
-        loss = task_loss(self.data)(output, batch)
-        self.look(output, batch)
-        return loss
+        """The batch's loss; its output is kept, to be looked at once the batch is through."""
+        self.output = output
+        return task_loss(self.data)(output, batch)
 
     def look(self, output: Any, batch: Batch) -> None:
         """Keep what the report says of the outputs."""
@@ -103,7 +129,10 @@ class _Seen:
         self.outputs.add(logits.detach(), targets)
 
     def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
-        """Not wanted here."""
+        """The batch is through: it will not be run again in halves."""
+        if not bool(values.isfinite().all()):
+            refuse_non_finite(self.module, batch, rows.start)
+        self.look(self.output, batch)
 
     def error(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """Keep the error signal of the last site."""

@@ -53,8 +53,8 @@ class Information:
         cauchy_schwarz: Interval of I_CS.
         null: Of I₂.
         cauchy_schwarz_null: Of I_CS, where permutations were drawn.
-        papers: The papers' functional.
-        stability: I₂ at other σ and on thirds of the samples, by name.
+        papers: The papers' functional; None off the chain.
+        stability: I₂ at other σ and on thirds of the samples, by name; empty off the chain.
         words: Kernels and number of samples.
     """
 
@@ -63,7 +63,7 @@ class Information:
     cauchy_schwarz: Interval
     null: Null
     cauchy_schwarz_null: Null | None
-    papers: Papers
+    papers: Papers | None
     stability: dict[str, float]
     words: str
 
@@ -82,7 +82,7 @@ class Information:
 
 
 def information(
-    other: Variable, site: Variable, *, permutations: int, seed: int, alpha: float
+    other: Variable, site: Variable, *, permutations: int, seed: int, alpha: float, on_chain: bool
 ) -> Information:
     """Everything of one pair.
 
@@ -92,6 +92,8 @@ def information(
         permutations: How many for the nulls; 0 for the exact moments of I₂'s and no others.
         seed: Of the permutations and of the thirds.
         alpha: Of the papers' functional.
+        on_chain: Whether the site is compared along a chain: only then do the papers' functional
+            and the stability line stand beside it.
     """
     x, t = other.kernel, site.kernel
     found = quadratic_information(x, t)
@@ -103,8 +105,8 @@ def information(
         bowed,
         drawn.quadratic if drawn else quadratic_null_moments(x, t),
         drawn.cauchy_schwarz if drawn else None,
-        _papers(other, site, alpha, permutations, seed),
-        _stability(other, site, seed),
+        _papers(other, site, alpha, permutations, seed) if on_chain else None,
+        _stability(other, site, seed) if on_chain else {},
         f"{other.name}: {other.words}; {site.words}; n = {site.samples}",
     )
 
@@ -178,11 +180,11 @@ def rows(name: str, measure: str, found: Information, *, note: str = "") -> Iter
     yield row(".ratio", "value", float(quadratic.ratio), unit="share")
     for statistic, value in found.stability.items():
         yield row("", statistic, value)
-    yield from _papers_rows(name, measure, found)
+    if found.papers is not None:
+        yield from _papers_rows(name, measure, found.papers)
 
 
-def _papers_rows(name: str, measure: str, found: Information) -> Iterator[Measurement]:
-    papers = found.papers
+def _papers_rows(name: str, measure: str, papers: Papers) -> Iterator[Measurement]:
     method = (
         f"matrix-based Rényi, α = {PAPERS_ALPHA:g}, one kernel a site, the same σ; "
         f"n = {papers.samples}"

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -29,14 +29,15 @@ from infoflow.activations.uncertain import least_sure
 from infoflow.activations.variables import Variable, continuous, labels
 from infoflow.capture import Site
 from infoflow.capture.plan import Plan, plan
-from infoflow.capture.stream import Gathered, gather
+from infoflow.capture.rooms import Gathered
+from infoflow.capture.stream import gather
 from infoflow.capture.survey import Survey, survey
 from infoflow.data.batch import Batch
 from infoflow.errors import CaptureError, SelectionError
 from infoflow.graph import Chain, cut_points
-from infoflow.kernels import gram
+from infoflow.kernels import Distances, Gaussian, gram
 from infoflow.measures.activations.alignment import cka
-from infoflow.measures.activations.probe import linear_probe
+from infoflow.measures.activations.probe import probe_of_distances
 from infoflow.models import Runnable
 from infoflow.models import first_run as first_call
 from infoflow.report import DataSummary, Measurement, Sample, Series
@@ -44,6 +45,11 @@ from infoflow.report import Site as SiteSummary
 
 PROBED = 4
 """Samples of the batch by which sites and chain are found."""
+PROBE_SAMPLES = 4000
+"""Samples that a linear probe sees at most, whose time is their cube."""
+
+ROLES = {"container": "block"}
+"""Roles of sites in the report's words."""
 
 DIRECTIONS = ("input", "label", "error")
 
@@ -104,6 +110,11 @@ class _Run:
         """The last site of the chain: whose error signal the others are held against."""
         return self.chain.points[-1] if self.chain.points else self.survey.sites[-1]
 
+    @cached_property
+    def on_chain(self) -> frozenset[str]:
+        """Names of the sites that every path passes through."""
+        return frozenset(site.name for site in self.chain.points)
+
     def whole(self) -> Produced:
         """Everything, in order."""
         self.progress("outputs")
@@ -157,6 +168,7 @@ class _Run:
             self.request.memory,
             errors=True,
             batch_size=self.request.batch_size,
+            seconds=self.survey.seconds,
             disk=shutil.disk_usage(tempfile.gettempdir()).free // 2,
         )
 
@@ -170,11 +182,7 @@ class _Run:
     ) -> None:
         """Everything of the sites of one pass."""
         for site, row in gathered.non_finite.items():
-            raise CaptureError(
-                f"The activations of {site.name} are NaN or infinite from sample {row + 1} on "
-                f"(batch {row // self.request.batch_size + 1}): nothing can be measured from there "
-                "on. The weights, the preprocessing or --precision may be why."
-            )
+            raise CaptureError(f"The activations of {site.name} are NaN from sample {row + 1} on.")
         for site, values in gathered.activations.items():
             self.progress(site.name)
             self.of_activations(site, values, first, x, y)
@@ -200,7 +208,7 @@ class _Run:
         self.inform("label", y, t)
         self.rows.append(_aligned(site.name, "alignment.label", y, t))
         if self.data.task == "classification" and first.targets is not None:
-            self.rows += _probe(site.name, values, first.targets, self.request.seed)
+            self.rows += _probe(t, first.targets, self.request.seed)
 
     def of_errors(self, site: Site, values: Tensor, error: Variable | None) -> None:
         """Norm of the error signal; along the chain its information about the last one."""
@@ -215,7 +223,7 @@ class _Run:
                 method=f"mean over samples of ‖δ‖; n = {len(norms)}",
             )
         )
-        if error is None or site not in self.chain.points:
+        if error is None or site.name not in self.on_chain:
             return
         self.inform("error", error, continuous(site.name, direction(values), self.request.sigma))
 
@@ -223,7 +231,7 @@ class _Run:
         """Information of a site about X, Y or the last error signal."""
         found = information(
             other, t, permutations=self.request.permutations, seed=self.request.seed,
-            alpha=PAPERS_ALPHA,
+            alpha=PAPERS_ALPHA, on_chain=t.name in self.on_chain,
         )  # fmt: skip
         self.informations[which][t.name] = found
         note = t.width.note if t.width is not None else ""
@@ -237,7 +245,11 @@ class _Run:
         shapes = {size.site: size.shape for size in self.survey.sizes}
         return tuple(
             SiteSummary(
-                site.name, site.role, shapes[site], site in self.chain.points, why.get(site, "")
+                site.name,
+                ROLES.get(site.role, site.role),
+                shapes[site],
+                site in self.chain.points,
+                why.get(site, ""),
             )
             for site in self.sites
         )
@@ -289,20 +301,24 @@ def _linear(variable: Variable) -> Tensor:
     """The linear kernel of the samples, up to what centring takes away; the labels' own."""
     if variable.width is None:
         return gram(variable.kernel)
-    kernel: Any = variable.kernel
     whole = slice(0, variable.samples)
-    found: Tensor = -0.5 * kernel.distances.tile(whole, whole)
-    return found
+    return -0.5 * _distances(variable).tile(whole, whole)
 
 
-def _probe(name: str, values: Tensor, targets: Tensor, seed: int) -> Iterator[Measurement]:
-    found = linear_probe(values, targets, seed)
+def _distances(variable: Variable) -> Distances:
+    assert isinstance(variable.kernel, Gaussian)
+    return variable.kernel.distances
+
+
+def _probe(t: Variable, targets: Tensor, seed: int) -> Iterator[Measurement]:
+    chosen = slice(0, min(t.samples, PROBE_SAMPLES))
+    found = probe_of_distances(_distances(t).tile(chosen, chosen), targets[chosen], seed)
     method = (
         f"ridge regression trained on half of the samples; chance {found.chance:.3g}; "
         f"n = {found.held_out} held out"
     )
     yield number(
-        name, "probe-accuracy", "value", found.accuracy, unit="share", low=found.low,
+        t.name, "probe-accuracy", "value", found.accuracy, unit="share", low=found.low,
         high=found.high, method=method,
     )  # fmt: skip
 
@@ -310,6 +326,7 @@ def _probe(name: str, values: Tensor, targets: Tensor, seed: int) -> Iterator[Me
 def _entropies(t: Variable, found: Information) -> Iterator[Measurement]:
     method = f"quadratic Rényi, without diagonal (α = 2); {t.words}; n = {t.samples}"
     yield number(t.name, "renyi-entropy", "value", float(found.quadratic.entropy_t), method=method)
-    papers = found.papers
-    method = f"matrix-based Rényi, α = {PAPERS_ALPHA:g}; n = {papers.samples}"
-    yield number(t.name, "renyi-entropy", "papers", papers.entropy, method=method)
+    if found.papers is not None:
+        papers = found.papers
+        method = f"matrix-based Rényi, α = {PAPERS_ALPHA:g}; n = {papers.samples}"
+        yield number(t.name, "renyi-entropy", "papers", papers.entropy, method=method)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any, Protocol
 
 from torch import Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.overrides import TorchFunctionMode
 
 from infoflow.capture import roles
@@ -58,7 +59,7 @@ class Functions(TorchFunctionMode):
         output = func(*args, **kwargs)
         if len(computed) > 1:
             self.listener.joined()
-        if role is None:
+        if role is None or any(map(is_functorch_wrapped_tensor, given)):
             return output
         if not isinstance(output, Tensor):  # pooling with indices
             first = next((tensor for _, tensor in tensors_of(output)), None)

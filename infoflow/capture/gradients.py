@@ -30,6 +30,8 @@ def site_gradients(loss: Tensor, edges: Mapping[Key, GradientEdge]) -> dict[Key,
     """
     if not loss.requires_grad:
         raise CaptureError("The loss does not depend on the network by a path autograd follows.")
+    if not edges:
+        return {}
     with torch.enable_grad():
         found = _gradients(loss, edges)
         if any(gradient.dtype == torch.float16 for gradient in found.values()):

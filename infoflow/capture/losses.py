@@ -55,7 +55,7 @@ def summed_loss(output: Any, batch: Batch) -> Tensor:
 def _squared(output: Tensor, targets: Tensor) -> Tensor:
     if output.numel() != targets.numel():
         raise _misfit(output, targets)
-    return 0.5 * (output.flatten(1) - targets.reshape(len(output), -1)).square().sum()
+    return 0.5 * (output.reshape(len(output), -1) - targets.reshape(len(output), -1)).square().sum()
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor, batch: Batch) -> Tensor:

@@ -22,6 +22,10 @@ SCRATCH = 64 * 2**20
 """Bytes that libraries of convolutions and products take for themselves, about."""
 
 
+WITH_ERRORS = 2.2
+"""Times a forward pass that one with error signals takes (VGG16 on one thread: 2.1)."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Which sites are gathered in which pass.
@@ -35,6 +39,7 @@ class Plan:
         spooled: Whether what is gathered lies on disk.
         memory: Bytes at the peak, parameters not counted.
         disk: Bytes of the spool.
+        seconds: Of running the network, estimated; 0 where nothing was measured.
     """
 
     passes: tuple[tuple[Site, ...], ...]
@@ -45,6 +50,7 @@ class Plan:
     spooled: bool
     memory: int
     disk: int
+    seconds: float = 0.0
 
     @property
     def total(self) -> int:
@@ -63,10 +69,11 @@ class Plan:
         )
         if self.spooled:
             how = f"{one_pass} into a spool of {bytes_text(self.disk)} on disk"
+        time = f" and {self.seconds:,.0f} s of running the network" if self.seconds >= 1 else ""
         return (
             f"The {what} of {len(self.sizes)} sites for {self.samples:,} samples are "
             f"{bytes_text(self.total)}; they are gathered {how}, with about "
-            f"{bytes_text(self.memory)} of memory."
+            f"{bytes_text(self.memory)} of memory{time}."
         )
 
 
@@ -79,6 +86,7 @@ def plan(
     batch_size: int = 64,
     reserved: int = 0,
     disk: int = 0,
+    seconds: float = 0.0,
 ) -> Plan:
     """Choose between one pass, passes by groups of layers, and a spool on disk.
 
@@ -97,6 +105,7 @@ def plan(
         batch_size: How many samples run at once, at most.
         reserved: Bytes of the budget that the caller needs for itself, such as for Gram matrices.
         disk: Bytes free for a spool.
+        seconds: Of running one sample forwards, as a survey measured it.
 
     Raises:
         CaptureError: It fits neither way.
@@ -108,6 +117,7 @@ def plan(
         batch //= 2
     working = _working(sizes, batch, errors=errors)
     total = _gathered(sizes, samples, errors=errors)
+    cost = seconds * (WITH_ERRORS if errors else 1)
     groups = _groups(sizes, samples, left - working, errors=errors)
     if groups is None or (len(groups) > MAX_PASSES and total <= disk):
         if total > disk or working > left:
@@ -115,13 +125,13 @@ def plan(
                 _too_small(sizes, samples, budget, working + reserved, errors=errors)
             )
         everything = tuple(size.site for size in sizes)
-        return Plan(
-            (everything,), tuple(sizes), samples, batch, errors, True, working + reserved, total
-        )
+        peak, time = working + reserved, cost * samples
+        return Plan((everything,), tuple(sizes), samples, batch, errors, True, peak, total, time)
     largest = max((_gathered(group, samples, errors=errors) for group in groups), default=0)
     passes = tuple(tuple(size.site for size in group) for group in groups)
     peak = working + reserved + largest
-    return Plan(passes, tuple(sizes), samples, batch, errors, False, peak, 0)
+    time = cost * samples * len(passes)
+    return Plan(passes, tuple(sizes), samples, batch, errors, False, peak, 0, time)
 
 
 def _working(sizes: Sequence[SiteSize], batch: int, *, errors: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from time import perf_counter
 
 from torch import nn
 
@@ -34,10 +35,17 @@ class SiteSize:
 
 @dataclass(frozen=True)
 class Survey:
-    """The sites that have one row a sample, in order, and the others with the reason."""
+    """What one small batch shows of a network.
+
+    Args:
+        sizes: The sites that have one row a sample, in order.
+        left_out: The others, each with the reason.
+        seconds: Of running one sample forwards, as measured.
+    """
 
     sizes: tuple[SiteSize, ...]
     left_out: tuple[tuple[Site, str], ...] = ()
+    seconds: float = 0.0
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -46,7 +54,7 @@ class Survey:
 
 
 def survey(module: nn.Module, batch: Batch) -> Survey:
-    """Run the network once and measure its sites.
+    """Run the network twice on a batch; measure its sites, and the second run's time.
 
     Args:
         module: The network, which is left as it was.
@@ -59,13 +67,16 @@ def survey(module: nn.Module, batch: Batch) -> Survey:
     left_out: list[tuple[Site, str]] = []
     with capture(module) as recorder:
         recorder.run(batch)
+        start = perf_counter()  # the first run has set up libraries and memory
+        recorder.run(batch)
+        seconds = (perf_counter() - start) / batch.size
     for site, tensor in recorder.activations.items():
         if tensor.dim() and len(tensor) == batch.size:
             element = max(tensor.element_size(), 4)
             sizes.append(SiteSize(site, tuple(tensor.shape[1:]), element))
         else:
             left_out.append((site, no_rows(tuple(tensor.shape), batch.size)))
-    return Survey(tuple(sizes), tuple(left_out))
+    return Survey(tuple(sizes), tuple(left_out), seconds)
 
 
 def no_rows(shape: tuple[int, ...], size: int) -> str:

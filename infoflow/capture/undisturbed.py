@@ -61,10 +61,10 @@ def _devices() -> list[int]:
 
 def _snapshot(part: nn.Module) -> Callable[[], None]:
     """A function that puts the module's own attributes and buffers back."""
-    training = part.training
     buffers = [buffer for buffer in part._buffers.values() if buffer is not None]
     values = [(buffer, times_written(buffer), buffer.detach().clone()) for buffer in buffers]
     if isinstance(part, torch.jit.ScriptModule):  # its attributes are not Python's
+        training = part.training
 
         def restore() -> None:
             part.training = training
@@ -79,7 +79,6 @@ def _snapshot(part: nn.Module) -> Callable[[], None]:
         for key, table in tables.items():
             attributes[key].clear()
             attributes[key].update(table)
-        part.training = training
         with torch.no_grad():
             for buffer, version, value in values:
                 if times_written(buffer) != version:

@@ -63,7 +63,7 @@ class _Frame:
             return True
         has_weights = next(self.module.parameters(recurse=False), None) is not None
         from_torch = type(self.module).__module__.startswith("torch.nn.modules")
-        return bool(self.name) and self.is_childless and (from_torch or not has_weights)
+        return self.is_childless and (from_torch or (bool(self.name) and not has_weights))
 
 
 def _numbered(name: str, call: int) -> str:

@@ -60,7 +60,9 @@ class Described:
 
 def _described(leaf: object) -> StoredTensor:
     assert isinstance(leaf, Described)
-    return replace(leaf.describe(), facts=leaf.facts)
+    tensor = leaf.describe()
+    fits = leaf.facts is not None and leaf.facts.fits(tensor.shape)
+    return replace(tensor, facts=leaf.facts if fits else None)
 
 
 def described(

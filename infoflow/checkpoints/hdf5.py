@@ -18,6 +18,7 @@ from infoflow.checkpoints.checkpoint import StoredTensor, unread
 from infoflow.checkpoints.dtypes import ITEMSIZE, numpy_dtype
 from infoflow.checkpoints.extras import needed
 from infoflow.checkpoints.faults import ReadError, quoted
+from infoflow.checkpoints.hdf5_heaps import check_heaps
 from infoflow.checkpoints.source import Source, Window
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -139,5 +140,8 @@ def hdf5(path: Path, source: Source, begin: int, size: int) -> Hdf5:
 
     Raises:
         MissingDependencyError: where h5py is not installed.
+        ReadError: where its heaps would keep the library for ever.
     """
-    return Hdf5(needed(EXTRA, f"{path}: a Keras file"), source, begin, size)
+    package = needed(EXTRA, f"{path}: a Keras file")
+    check_heaps(source.mapped(), begin, begin + size)
+    return Hdf5(package, source, begin, size)

@@ -49,7 +49,7 @@ def reliability(series: Sequence[Series]) -> list[Bin]:
     if found is None or len(found.shape) != 2 or found.shape[1] != 3:
         return []
     rows = (found.values[start : start + 3] for start in range(0, len(found.values), 3))
-    return [(c, a, s) for c, a, s in rows if c is not None and a is not None and s]
+    return [(c, a, s) for c, a, s in rows if c is not None and a is not None and s and s > 0]
 
 
 def scatter(bins: Sequence[Bin], samples: int) -> float:

@@ -20,26 +20,30 @@ def untrainable(report: Report) -> Iterator[Finding]:
     """Sites whose batch-entropy is below `NEAR_ZERO`: the first is named.
 
     The theorem behind it (the gradient does not depend on the labels where the last layer's
-    batch-entropy is zero) needs exactly equal activations, so a small value is evidence only.
+    batch-entropy is zero) needs exactly equal activations, so a small value is evidence only; where
+    the last site is not near zero it is a warning, since something scales the signal up again.
     """
-    found = [one for one in at_sites(report, "batch-entropy") if one[2] < NEAR_ZERO]
+    every = list(at_sites(report, "batch-entropy"))
+    found = [one for one in every if one[2] < NEAR_ZERO]
     if not found:
         return
+    lasting = every[-1][2] < NEAR_ZERO
     site, row, value = found[0]
     said = f" ({row.note})" if row.note else ""
     rest = len(found) - 1
     after = f" So do {counted(rest, 'site')} after it." if rest > 1 else ""
     if rest == 1:
         after = f" So does {found[1][0].name}."
+    recovers = "" if lasting else f" At {every[-1][0].name}, the last site, they differ again."
     yield Finding(
         rule="untrainable",
-        severity=Severity.SERIOUS,
+        severity=Severity.SERIOUS if lasting else Severity.WARNING,
         layers=tuple(one.name for one, _, _ in found),
         measure="batch-entropy",
         value=value,
         threshold=NEAR_ZERO,
         sentence=f"{site.name}: its units hardly differ between {samples(report)}: batch-entropy "
-        f"{figure(value)} nats, below {NEAR_ZERO:g}{said}.{after}{_gradients(report)}",
+        f"{figure(value)} nats, below {NEAR_ZERO:g}{said}.{after}{recovers}{_gradients(report)}",
         advice="This is evidence that the network cannot be trained as it is, not proof. "
         "Initialise with variance 2/fan_in (He), add normalisations or residual connections, or "
         "train with a batch-entropy loss; small inputs have the same look, so see the "

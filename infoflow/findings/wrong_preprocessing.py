@@ -48,8 +48,9 @@ def wrong_preprocessing(report: Report) -> Iterator[Finding]:
         threshold=chance,
         sentence=f"The network is no better than chance on {data.name}: accuracy "
         f"{share_text(row.value)}{ends}, chance {share_text(chance)}, {although}.",
-        advice="See the preprocessing first (mean and standard deviation, the order of the "
-        "channels, the range of the pixels, the size), then the order of the classes. Every "
+        advice="If these are the classes that it was trained on, see the preprocessing (mean and "
+        "standard deviation, the order of the channels, the range of the pixels, the size), then "
+        "the order of the classes. Every "
         f"figure below was measured on inputs prepared so: {data.preprocessing.rstrip('.')}.",
     )
 

@@ -22,6 +22,7 @@ from infoflow.kernels.gram import (
     Product,
     centred,
     gram,
+    kernel_of,
     normalised,
     product_of_gaussians,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "centred",
     "duplicates",
     "gram",
+    "kernel_of",
     "normalised",
     "points",
     "product_of_gaussians",

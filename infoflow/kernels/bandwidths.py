@@ -56,21 +56,18 @@ class Spread:
     """What a rule may look at.
 
     Args:
-        distances: (n, n), squared.
+        distances: (m, m), squared, of all n samples or of some of them.
         dimension: d, the number of features.
+        samples: n.
         factor: h or γ of the rule; None for its usual one.
         reference: (n, n), the Gram matrix of X, for ``alignment``.
     """
 
     distances: Tensor
     dimension: int
+    samples: int
     factor: float | None = None
     reference: Tensor | None = None
-
-    @property
-    def samples(self) -> int:
-        """How many samples there are, n."""
-        return self.distances.shape[0]
 
 
 def bandwidth(
@@ -78,6 +75,7 @@ def bandwidth(
     distances: Tensor,
     dimension: int,
     *,
+    samples: int | None = None,
     factor: float | None = None,
     reference: Tensor | None = None,
 ) -> Bandwidth:
@@ -85,11 +83,12 @@ def bandwidth(
 
     Args:
         rule: A name in `BANDWIDTHS`, or σ itself.
-        distances: (n, n), squared distances.
+        distances: (m, m), squared distances. Of more than 4,096 samples some are taken evenly.
         dimension: d, the number of features.
+        samples: n, where the distances are those of m of the samples only; m if None.
         factor: h of the Silverman rules (5 if None, as REN's forward pass; REN's error signals
             take 0.1), γ of ``scaled`` (1 if None).
-        reference: The Gram matrix of X (n, n), which ``alignment`` needs.
+        reference: The Gram matrix of X (m, m), which ``alignment`` needs.
 
     Raises:
         EstimateError: The rule is unknown, σ is not a positive number, or what the rule needs is
@@ -103,7 +102,17 @@ def bandwidth(
         raise EstimateError(
             f"No bandwidth rule is called {rule!r}; there are {', '.join(BANDWIDTHS)}, or a number."
         )
-    return BANDWIDTHS[rule](Spread(distances.detach(), dimension, factor, reference))
+    n = distances.shape[0] if samples is None else samples
+    if distances.shape[0] > MEDIAN_SAMPLES:
+        few = thinned(distances.shape[0]).to(distances.device)
+        distances = distances[few][:, few]
+        reference = None if reference is None else reference[few][:, few]
+    return BANDWIDTHS[rule](Spread(distances.detach(), dimension, n, factor, reference))
+
+
+def thinned(samples: int) -> Tensor:
+    """Indices of 4,096 of more samples, evenly, int64."""
+    return torch.linspace(0, samples - 1, MEDIAN_SAMPLES, dtype=torch.float64).round().long()
 
 
 def silverman_printed(spread: Spread) -> Bandwidth:
@@ -201,11 +210,8 @@ def _explained(found: Bandwidth, rule: str, note: str) -> Bandwidth:
 
 def _median(spread: Spread, *, skip_zeros: bool) -> Bandwidth:
     matrix = spread.distances
-    note = ""
-    if spread.samples > MEDIAN_SAMPLES:
-        places = torch.linspace(0, spread.samples - 1, MEDIAN_SAMPLES).round().long()
-        matrix = matrix[places][:, places]
-        note = f"median of the distances of {MEDIAN_SAMPLES} samples"
+    some = spread.samples > matrix.shape[0]
+    note = f"median of the distances of {matrix.shape[0]:,} samples" if some else ""
     pairs = _pairs(matrix)
     positive = pairs[pairs > 0]
     ties = 1 - positive.size / max(pairs.size, 1)

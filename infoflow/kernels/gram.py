@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from infoflow.errors import EstimateError
-from infoflow.kernels.bandwidths import Bandwidth
+from infoflow.kernels.bandwidths import MEDIAN_SAMPLES, Bandwidth, bandwidth, thinned
 from infoflow.kernels.distances import DistanceMatrix, Distances, points, squared_distances
 
 
@@ -80,6 +80,13 @@ class Indicator:
 
     labels: Tensor
 
+    def __post_init__(self) -> None:
+        if self.labels.ndim > 1:
+            # Numbers for distinct masks: pairs of whole masks would take n² times their size.
+            flat = self.labels.reshape(self.samples, -1)
+            numbers = torch.unique(flat, dim=0, return_inverse=True)[1]
+            object.__setattr__(self, "labels", numbers)
+
     @property
     def samples(self) -> int:
         """How many samples there are, n."""
@@ -92,8 +99,7 @@ class Indicator:
 
     def tile(self, rows: slice, columns: slice) -> Tensor:
         """Kernel values (rows, columns)."""
-        labels = self.labels.reshape(self.samples, -1)
-        return (labels[rows, None] == labels[None, columns]).all(dim=-1).to(torch.float64)
+        return (self.labels[rows, None] == self.labels[None, columns]).to(torch.float64)
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,43 @@ def gram(kernel: Kernel) -> Tensor:
     """The Gram matrix (n, n) of a kernel, float64, with unit diagonal."""
     whole = slice(0, kernel.samples)
     return kernel.tile(whole, whole)
+
+
+def kernel_of(
+    x: Tensor,
+    rule: str | float = "half-median",
+    *,
+    factor: float | None = None,
+    reference: Tensor | None = None,
+    precision: torch.dtype = torch.float64,
+) -> tuple[Gaussian, Bandwidth]:
+    """The Gaussian kernel of samples (n, …) with σ by a rule, and how σ was found.
+
+    Up to 4,096 samples the distances are computed once and kept; beyond that tile by tile, and a
+    median is that of 4,096 samples taken evenly.
+
+    Args:
+        x: (n, …).
+        rule: See `bandwidth`.
+        factor: See `bandwidth`.
+        reference: See `bandwidth`.
+        precision: Of the distances that are kept, see `squared_distances`.
+    """
+    dimension = x[0].numel() if x.ndim else 0
+    if x.ndim == 0 or x.shape[0] <= MEDIAN_SAMPLES:
+        distances = squared_distances(x, precision=precision)
+        chosen = bandwidth(rule, distances, dimension, factor=factor, reference=reference)
+        return Gaussian.of(DistanceMatrix(distances), chosen), chosen
+    few = thinned(x.shape[0]).to(x.device)
+    chosen = bandwidth(
+        rule,
+        squared_distances(x[few], precision=precision),
+        dimension,
+        samples=x.shape[0],
+        factor=factor,
+        reference=None if reference is None else reference[few][:, few],
+    )
+    return Gaussian.of(points(x), chosen), chosen
 
 
 def product_of_gaussians(

@@ -18,10 +18,12 @@ COLUMNS = 1024
 def centred_products(x: Tensor, factor: Tensor, precision: torch.dtype) -> Tensor:
     """The products z zᵀ (n, n) of z = (x − mean x)·factor, in float64. Differentiable in both.
 
+    Centring serves the rounding only: distances do not depend on it.
+
     Args:
         x: (n, d), any float type.
         factor: (d,), float64.
-        precision: float64 or float32, of the product; centring is in float64 always.
+        precision: float64 or float32, of the product.
     """
     product: Tensor = _CentredProducts.apply(x, factor, precision)
     return product
@@ -57,11 +59,17 @@ def _in_blocks(x: Tensor, factor: Tensor, precision: torch.dtype) -> Tensor:
 
     update = dsyrk if precision == torch.float64 else ssyrk
     n, d = x.shape
+    # One buffer for all blocks: fresh memory would cost more than the arithmetic.
+    buffer = torch.empty(n * min(d, COLUMNS), dtype=torch.promote_types(x.dtype, precision))
     total = torch.zeros(n, n, dtype=precision).numpy().T
     for start in range(0, d, COLUMNS):
-        columns = slice(start, start + COLUMNS)
-        block = _scaled(x[:, columns], factor[columns]).to(precision).contiguous().numpy()
+        columns = slice(start, min(start + COLUMNS, d))
+        block = buffer[: n * (columns.stop - start)].view(n, -1)
+        block.copy_(x[:, columns])
+        scale = factor[columns].to(block.dtype)
+        torch.addcmul(-block.mean(dim=0) * scale, block, scale, out=block)
         # The transpose of a C array is the Fortran array that BLAS wants, without a copy.
-        total = update(1.0, block.T, beta=1.0, c=total, trans=1, lower=1, overwrite_c=1)
+        array = block.to(precision).numpy().T
+        total = update(1.0, array, beta=1.0, c=total, trans=1, lower=1, overwrite_c=1)
     lower = torch.from_numpy(total).to(torch.float64).tril()
     return lower + lower.tril(-1).T

@@ -44,7 +44,7 @@ ACTIVATIONS: dict[str, tuple[str, str, str, str]] = {
         "KL(p‖q)", "nats", "of two networks' outputs, from the layer's to the statistic's",
         "Kullback and Leibler 1951"),
     "perplexity": ("PPL", "per token", "exponential of the mean NLL a token", "Shannon 1948"),
-    "units": ("units", "count", "numbers of one sample's activation", ""),
+    "units": ("units", "count", "numbers of one sample's activation", "counted"),
     "batch-entropy": ("H", "nats", "mean over units of ½ ln(1 + 2πe σ²)", LBE),
     "batch-entropy.raw": ("h", "nats", "mean over units of ½ ln(2πe σ²), may be negative", LBE),
     "dead-neurons": ("dead", "share", "units never above 0", "counted"),

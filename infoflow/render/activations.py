@@ -26,7 +26,8 @@ _STEMS = frozenset(
 
 _NUMBER = r"([-−+]?[\d.]+(?:[eE][-−+]?\d+)?)"
 _RANGE = re.compile(rf"from {_NUMBER} to {_NUMBER}")
-_BRACKETS = re.compile(r" *\([^()]*\)")
+_OWN = re.compile(r" *\([\d.,]+\)|(?<=σ) [\d.,]+(?:e[-+]?\d+)?")
+"""A site's own number in a clause: in brackets, or the bandwidth."""
 
 
 def of_activations(measure: str) -> bool:
@@ -69,10 +70,10 @@ class Information:
     @property
     def null_band(self) -> tuple[float, float] | None:
         """The null's 95 % interval about its mean: where a figure says nothing."""
-        band, null = self.null and interval(self.null), self.null
-        if band is None or null is None or null.value is None or self.above is None:
+        band = None if self.null is None else interval(self.null)
+        if band is None or self.null is None or self.null.value is None or self.above is None:
             return band
-        return band[0] - null.value, band[1] - null.value
+        return band[0] - self.null.value, band[1] - self.null.value
 
     @property
     def flags(self) -> str:
@@ -176,7 +177,7 @@ def half_width(row: Measurement) -> float | None:
 
 
 def estimator(sites: Sequence[SiteFacts], measure: str) -> str:
-    """What most sites' methods of a measure share; a site's own value in brackets is left out.
+    """What most sites' methods of a measure share; a site's own bandwidth is left out.
 
     >>> estimator([], "mutual-information.input")
     ''
@@ -189,7 +190,7 @@ def estimator(sites: Sequence[SiteFacts], measure: str) -> str:
 
 
 def _clauses(method: str) -> Iterable[str]:
-    return (_BRACKETS.sub("", clause).strip() for clause in method.split(";"))
+    return (_OWN.sub("", clause).strip() for clause in method.split(";"))
 
 
 def estimated(sites: Sequence[SiteFacts]) -> str:
@@ -199,10 +200,10 @@ def estimated(sites: Sequence[SiteFacts]) -> str:
         return ""
     symbols = joined([chain.symbol for chain in chains])
     method = estimator(sites, chains[0].measure)
-    return (
-        f"{symbols}: bits above the mean of permuted samples ± half a 95\xa0% interval"
-        f"{'; ' if method else ''}{method}"
-    )
+    shown = [s.information(chain.name) for s in sites for chain in chains]
+    null = " above the mean of permuted samples" if any(o and o.above for o in shown) else ""
+    spread = " ± half a 95\xa0% interval" if any(o and o.interval for o in shown) else ""
+    return f"{symbols}: bits{null}{spread}{'; ' if method else ''}{method}"
 
 
 def reading(sites: Sequence[SiteFacts]) -> list[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from infoflow.findings.chains import FALLS, RISES, UNTOLD
+from infoflow.findings.chains import FALLS, RISES, UNTOLD, Step
 from infoflow.render.activations import Activations, SiteFacts, half_width
 from infoflow.render.text import number
 from infoflow.report import Measurement, Severity
@@ -54,7 +54,12 @@ def step_text(one: SiteFacts, chain: str) -> str:
     found = one.step(chain)
     if found is None:
         return "" if one.site.on_chain else OFF_CHAIN
-    return f"{SIGNS[found.word]} {found.word}"
+    return f"{SIGNS[found.word]} {found.word}{FLAG if unsteady(found) else ''}"
+
+
+def unsteady(step: Step) -> bool:
+    """Whether a step that falls or rises has a reservation, such as a sign that changes with σ."""
+    return step.word != UNTOLD and bool(step.reason)
 
 
 def share_text(row: Measurement | None) -> str:
@@ -130,6 +135,12 @@ def legend(sites: Sequence[SiteFacts], headings: Collection[str]) -> list[str]:
         if (found := one.information(chain)) is not None
         for flag in found.flags.split("; ")
         if flag
+    )
+    flagged.update(
+        step.reason
+        for one in sites
+        for chain in ("input", "label")
+        if (step := one.step(chain)) is not None and unsteady(step)
     )
     if flagged:
         told = [f"{flag} ({many})" for flag, many in flagged.most_common(4)]

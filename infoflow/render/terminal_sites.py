@@ -1,4 +1,4 @@
-"""What a terminal shows of activations: a line on the data, the table of sites, how to read it."""
+"""What a terminal shows of activations: the table of sites and how to read it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 from infoflow.findings.chains import FALLS, RISES, UNTOLD
 from infoflow.render import site_table
 from infoflow.render.activations import SiteFacts, gather_sites, reading
-from infoflow.render.data_words import data_line, data_notes, left_off_line
+from infoflow.render.data_words import data_notes, left_off_line
 from infoflow.render.ensemble import named
 from infoflow.render.terminal_columns import Shown, table_of
 from infoflow.render.text import printable
@@ -22,11 +22,6 @@ _COLOURS = {FALLS: "blue", RISES: "yellow", UNTOLD: "dim"}
 _FINDINGS = {Severity.SERIOUS: "bold red", Severity.WARNING: "yellow", Severity.NOTE: ""}
 
 
-def heading(report: Report) -> str:
-    """The line above the table: the data and the outputs."""
-    return data_line(report)
-
-
 def sites_table(report: Report, width: int, unfold: bool) -> Table:
     """The table of sites, the columns that fit."""
     sites = site_table.shown(gather_sites(report), unfold=unfold)
@@ -34,8 +29,9 @@ def sites_table(report: Report, width: int, unfold: bool) -> Table:
     columns = [Shown(-1, "site", names, "left")]
     for column in site_table.used(sites):
         cells = [_cell(column.cell(one)) for one in sites]
-        side = "left" if column.left else "right"
-        columns.append(Shown(column.rank, column.heading, cells, side))
+        columns.append(
+            Shown(column.rank, column.heading, cells, "left" if column.left else "right")
+        )
     return table_of(columns, max((cell_len(name.plain) for name in names), default=5), width)
 
 
@@ -68,7 +64,7 @@ def _reasons(sites: Sequence[SiteFacts]) -> list[str]:
 def _cell(text: str) -> Text:
     if text == site_table.OFF_CHAIN:
         return Text(text, style="dim")
-    return Text(printable(text), style=_COLOURS.get(text[2:], ""))
+    return Text(printable(text), style=_COLOURS.get(text[2:].rstrip(site_table.FLAG), ""))
 
 
 def _name_style(one: SiteFacts) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 from infoflow.render import healthy, terminal_ensemble, terminal_sites
 from infoflow.render import table as layer_table
 from infoflow.render.activations import of_activations
-from infoflow.render.data_words import data_parts
+from infoflow.render.data_words import data_line, data_parts
 from infoflow.render.ensemble import decomposition
 from infoflow.render.terminal_columns import NAME_WIDTH, Shown, empty_table, fitting
 from infoflow.render.text import coverage_sentences, headline, number, printable, shortened
@@ -92,7 +92,7 @@ def _ensemble(report: Report, width: int) -> list[RenderableType]:
 
 def _sites(report: Report, width: int, verbose: bool, unfold: bool) -> list[RenderableType]:
     """The data, the table of sites, and what the figures are."""
-    above = wrapped(terminal_sites.heading(report), width, style="bold")
+    above = wrapped(data_line(report), width, style="bold")
     if not report.sites:
         return ["", above]
     table = terminal_sites.sites_table(report, width, unfold)
@@ -114,7 +114,7 @@ def wrapped(text: str, width: int, indent: str = "", style: str = "") -> Text:
 
 def _layers(report: Report, width: int, verbose: bool, unfold: bool) -> Table:
     columns, lines = layer_table.rows(report, unfold=unfold, norms=verbose)
-    longest = max((cell_len(line.name) for line in lines), default=5)
+    longest = max(cell_len(name) for name in ("layer", *(line.name for line in lines)))
     shown, name_width = fitting(_shown(columns, lines), longest, width)
     table = empty_table()
     for column in shown:

@@ -47,6 +47,11 @@ class Moments:
         low, high = torch.aminmax(x.detach(), dim=0)
         return cls(x.shape[0], mean, deviation, low, high)
 
+    @classmethod
+    def of_channels(cls, batch: Tensor) -> Moments:
+        """Of one batch (samples, channels, …), one unit a channel: positions count as samples."""
+        return cls.of(batch.movedim(1, -1).flatten(0, -2))
+
     def merged(self, other: Moments) -> Moments:
         """Of both sets of samples together (Chan, Golub and LeVeque 1979)."""
         count = self.count + other.count

@@ -9,7 +9,8 @@ import torch
 
 from infoflow.errors import EstimateError
 from infoflow.kernels import DistanceMatrix, Gaussian, bandwidth, squared_distances
-from infoflow.measures.activations.inequality import MEANINGS, Point, Step, steps
+from infoflow.measures.activations.inequality import MEANINGS, Point, Step, point, steps
+from infoflow.measures.activations.nulls import quadratic_null_moments
 from infoflow.measures.activations.quadratic import quadratic_information
 from infoflow.statistics.intervals import holm, paired_difference
 from tests.activations.drawing import chain, normal
@@ -50,7 +51,7 @@ def test_copies_cannot_be_told() -> None:
     turned = layer @ torch.linalg.qr(normal(5, 5, seed=4)).Q
     (step,) = judged([x, layer, turned])
     assert step.verdict == "cannot be told"
-    assert step.reason == "the difference is within its interval"
+    assert step.reason == "the two are the same to rounding"
     assert step.difference.value == pytest.approx(0, abs=1e-10)
 
 
@@ -89,6 +90,29 @@ def test_both_ends_give_their_reasons() -> None:
     (step,) = steps(points)
     assert step.reason == "a: within its null; b: no number"
     assert step.adjusted == 1
+
+
+def test_why_a_figure_cannot_be_told() -> None:
+    x, layer = chain(150, 1, 0.5, seed=5)
+    kernels = kernel(x), kernel(layer)
+    found, null = quadratic_information(*kernels), quadratic_null_moments(*kernels)
+    assert point("a", found, null).reason == point("a", found).reason == ""
+    noise = kernel(normal(150, 5, seed=7))
+    independent = quadratic_information(kernels[0], noise)
+    null = quadratic_null_moments(kernels[0], noise)
+    assert point("b", independent, null).reason == "within its null"
+    still = quadratic_information(kernels[0], kernel(torch.ones(150, 2)))
+    assert point("c", still).reason == "constant"
+    few = quadratic_information(Gaussian.of(x, 0.3), Gaussian.of(layer, 0.3))
+    assert point("d", few).reason.endswith("effective pairs, 100 are needed")
+
+
+def test_means_over_batches_are_the_paired_t_test() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    first, second = normal(8, seed=7) + 1, normal(8, seed=8)
+    points = [Point(str(i), float(v.mean()), v - v.mean()) for i, v in enumerate((first, second))]
+    (step,) = steps(points)
+    assert step.difference.p_value == pytest.approx(stats.ttest_rel(first, second).pvalue)
 
 
 def test_short_chains() -> None:

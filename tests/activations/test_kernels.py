@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -17,11 +18,13 @@ from infoflow.kernels import (
     Gaussian,
     Indicator,
     Minimum,
+    Points,
     Product,
     bandwidth,
     centred,
     duplicates,
     gram,
+    kernel_of,
     normalised,
     points,
     product_of_gaussians,
@@ -160,6 +163,32 @@ def test_alignment_finds_the_width_of_the_input() -> None:
     start = bandwidth("median", distances, 4).sigma
     reference = gram(Gaussian(DistanceMatrix(distances), start))
     assert bandwidth("alignment", distances, 4, reference=reference).sigma == pytest.approx(start)
+
+
+def test_a_kernel_by_a_rule() -> None:
+    x = normal(30, 3, seed=21)
+    kernel, chosen = kernel_of(x)
+    distances = squared_distances(x)
+    assert chosen.sigma == bandwidth("half-median", distances, 3).sigma
+    assert torch.equal(gram(kernel), gram(Gaussian.of(DistanceMatrix(distances), chosen)))
+    assert kernel.sigma_influence is chosen.influence
+
+
+def test_many_samples_are_thinned_for_the_median(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("bandwidths", "gram"):
+        monkeypatch.setattr(sys.modules[f"infoflow.kernels.{module}"], "MEDIAN_SAMPLES", 50)
+    x = normal(200, 3, seed=22)
+    kernel, chosen = kernel_of(x)
+    assert chosen.note == "median of the distances of 50 samples"
+    assert chosen.influence is None
+    whole = bandwidth("half-median", squared_distances(x), 3)
+    assert whole.sigma == pytest.approx(chosen.sigma)
+    assert whole.note == chosen.note
+    assert isinstance(kernel.distances, Points)
+    printed = kernel_of(x, "silverman-printed")[1]
+    assert printed.sigma == pytest.approx(5 * 200 ** (-1 / 4))
+    reference = gram(Gaussian.of(x, 1.0))
+    assert kernel_of(x, "alignment", reference=reference)[1].sigma == pytest.approx(1.0, rel=0.2)
 
 
 def test_a_factor_widens_and_keeps_the_influence() -> None:

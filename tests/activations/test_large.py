@@ -20,7 +20,7 @@ def test_quadratic_entropy_in_blocks() -> None:
         assert large.exact_quadratic_entropy(kernel, block) == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("alpha", [0.7, 1.0, 1.01, 1.5, 3.0, 5.0])
+@pytest.mark.parametrize("alpha", [0.3, 0.7, 1.0, 1.01, 1.2, 1.5, 3.0, 5.0])
 @pytest.mark.parametrize("sigma", [1.0, 3.0])
 def test_the_interval_holds_the_exact_value(alpha: float, sigma: float) -> None:
     kernel = Gaussian.of(normal(500, 10, seed=2), sigma)

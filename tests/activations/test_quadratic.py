@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from infoflow.errors import EstimateError
-from infoflow.kernels import DistanceMatrix, Gaussian, Indicator, Product, bandwidth, gram
+from infoflow.kernels import (
+    DistanceMatrix,
+    Gaussian,
+    Indicator,
+    Product,
+    bandwidth,
+    gram,
+    standardised,
+)
 from infoflow.kernels import squared_distances as distances_of
 from infoflow.measures.activations.closed_forms import (
     quadratic_gaussian_entropy,
@@ -134,19 +142,19 @@ def jackknife(x: Tensor, t: Tensor, which: str) -> np.ndarray:
 
 
 def test_influences_are_the_jackknifes() -> None:
-    x, t = pair(300, 0.8, 3)
+    x, t = pair(150, 0.8, 3)
     expected = jackknife(x, t, "value")
     found = information(x, t).influence.numpy()
-    assert np.corrcoef(found, expected)[0, 1] > 0.98
-    assert found.std() == pytest.approx(expected.std(), rel=0.08)
+    assert np.corrcoef(found, expected)[0, 1] > 0.96
+    assert found.std() == pytest.approx(expected.std(), rel=0.15)
 
 
 def test_influences_on_cauchy_schwarz_are_the_jackknifes() -> None:
-    x, t = pair(300, 0.8, 4)
+    x, t = pair(150, 0.8, 4)
     expected = jackknife(x, t, "cauchy_schwarz")
     found = cauchy_schwarz_influence(half_median(x), half_median(t)).numpy()
-    assert np.corrcoef(found, expected)[0, 1] > 0.98
-    assert found.std() == pytest.approx(expected.std(), rel=0.08)
+    assert np.corrcoef(found, expected)[0, 1] > 0.96
+    assert found.std() == pytest.approx(expected.std(), rel=0.15)
     blocks = cauchy_schwarz_influence(half_median(x), half_median(t), block=70)
     assert np.allclose(found, blocks.numpy())
 
@@ -238,6 +246,32 @@ def test_intrinsic_dimension_lowers_the_ceiling_not_the_ratio() -> None:
         found = information(x, x)
         assert float(found.value) == pytest.approx(expected, abs=0.12)
         assert float(found.ratio) == pytest.approx(1)
+
+
+def test_dropping_a_nuisance_raises_it() -> None:
+    """T₂ is a function of T₁, and reads more of X: no data processing inequality."""
+    x = normal(600, 2, seed=16)
+    nuisance = 2 * normal(600, 6, seed=17)
+    noisy = torch.cat([x, nuisance], dim=1)
+    before, after = information(x, noisy), information(x, x)
+    assert after.value > before.value + 0.5
+    assert after.cauchy_schwarz > before.cauchy_schwarz
+
+
+def test_an_outlier_coordinate_hides_the_others() -> None:
+    x = normal(500, 10, seed=18)
+    t = torch.cat([x, 300 * normal(500, 1, seed=19)], dim=1)
+    hidden, seen = information(x, t), information(x, standardised(t))
+    assert hidden.value < 0.3
+    assert seen.value > 3 * hidden.value
+
+
+def test_many_dimensions_leave_no_self_information() -> None:
+    """Independent coordinates: all samples are equally far apart. The ratio stays 1."""
+    x = normal(100, 150_000, seed=20).float()
+    found = information(x, x)
+    assert abs(float(found.value)) < 0.01
+    assert float(found.ratio) == pytest.approx(1)
 
 
 def test_constants_read_zero_and_say_so() -> None:

@@ -59,6 +59,15 @@ def test_moments_do_not_depend_on_the_batches(sizes: list[int], offset: float, s
     assert torch.equal(found.magnitude, x.reshape(len(x), -1).abs().amax(dim=0))
 
 
+def test_channels_pool_their_positions() -> None:
+    x = normal(5, 3, 2, 4, seed=12)
+    found = Moments.of_channels(x)
+    assert found.count == 5 * 2 * 4
+    expected = x.transpose(0, 1).flatten(1).var(dim=1, correction=0)
+    assert torch.allclose(found.variance, expected)
+    assert Moments.of_channels(x[:, :, 0, 0]).count == 5
+
+
 def test_a_quiet_unit_keeps_its_variance() -> None:
     """E[x²] − E[x]² loses all of it in float32."""
     x = (1.0 + 1e-4 * normal(512, 1, seed=1)).float()

@@ -31,6 +31,17 @@ def test_everything_fits_into_one_pass() -> None:
     )
 
 
+def test_time_is_told() -> None:
+    layers, budget = sizes(10, 20, 30), SCRATCH + 180_000_000
+    once = plan(layers, 100, budget, seconds=0.5)
+    assert once.seconds == 50
+    assert once.sentence.endswith(" of memory and 50 s of running the network.")
+    twice = plan(layers, 1000, budget, seconds=0.5)
+    assert twice.seconds == 1000
+    with_errors = plan(layers, 100, 10**9, seconds=0.5, errors=True)
+    assert with_errors.seconds == pytest.approx(110)
+
+
 def test_passes_by_neighbours() -> None:
     found = plan(sizes(10, 20, 30), 1000, SCRATCH + 180_000_000)
     assert [[site.name for site in sites] for sites in found.passes] == [["s0", "s1"], ["s2"]]

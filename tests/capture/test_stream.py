@@ -163,6 +163,7 @@ def test_a_survey_leaves_out_what_has_no_rows() -> None:
 
     found = survey(Scalar(), Samples(images(4, 6)))
     assert [size.site.name for size in found.sizes] == ["first", "output"]
+    assert found.seconds > 0
     assert [(site.name, reason[:12]) for site, reason in found.left_out] == [
         ("table", "its shape is")
     ]

@@ -404,3 +404,22 @@ def test_a_list_of_names_of_any_type(tmp_path: Path, names: Any) -> None:
     with h5py.File(path, "a") as file:
         file.attrs["layer_names"] = names
     assert list(open_checkpoint(path).tensors) == before
+
+
+@pytest.mark.parametrize("size", [0, 8, 2**60])
+def test_a_heap_that_would_keep_the_library_for_ever_is_refused(tmp_path, size):
+    """A size of 0 in a heap of texts is an endless loop in the HDF5 library."""
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"] = "2.1"
+        file.attrs["layer_names"] = ["dense"]
+        file.create_dataset("dense/dense/kernel:0", data=np.ones((4, 3), np.float32))
+    content = bytearray(path.read_bytes())
+    place = content.find(b"GCOL") + 16
+    assert place > 16
+    content[place + 8 : place + 16] = size.to_bytes(8, "little")
+    content[place : place + 2] = b"\0\0"  # the free space counts its own header
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="heap of texts"):
+        open_checkpoint(path)

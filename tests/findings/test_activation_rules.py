@@ -186,7 +186,10 @@ def test_untrainable_names_the_first_site_and_the_gradients_that_arrive() -> Non
 def test_untrainable_says_collapsed_where_the_row_does() -> None:
     rows = entropies(0.5, 0.0, 0.4)
     rows[1] = replace(rows[1], note="collapsed")
-    sentence = only(report(rows), "untrainable").sentence
+    finding = only(report(rows), "untrainable")
+    sentence = finding.sentence
+    assert finding.severity is Severity.WARNING
+    assert "At c, the last site, they differ again." in sentence
     assert "b: " in sentence
     assert "(collapsed)" in sentence
     assert "after it" not in sentence

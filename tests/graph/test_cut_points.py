@@ -33,6 +33,8 @@ CHAINS = {
     "reentrant checkpoint": "first segment.0 segment.1 segment.2 head",
     "checkpoint": "first segment.0 segment.1 segment.2 head",
     "own function": "first head",
+    "mapped over samples": "first head",
+    "recurrent cell": "cell#3 head",
 }
 
 
@@ -200,9 +202,11 @@ def test_compiled_and_scripted_networks() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_scripted_network_has_an_output_at_least() -> None:
-    scripted = torch.jit.trace(Reused().eval(), images(4, 6))
+    scripted = torch.jit.trace(Reused().eval(), images(4, 6)).train()
     chain = cut_points(scripted, Samples(images(4, 6)))
     assert names(chain.points) == ["output"]
+    assert scripted.training
+    assert scripted.layer.training
 
 
 def test_a_network_that_raises_is_one_sentence() -> None:

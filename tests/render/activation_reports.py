@@ -117,20 +117,24 @@ def collapsed_report(depth: int = 30) -> Report:
     for place, profile in enumerate(profiles):
         rows += _site_rows(profile, None, None, 1000, errors=True)
         shrunk = 0.5 * math.log1p(2 * math.pi * math.e * 6.0**-place)
-        rows = [
-            replace(row, value=max(shrunk, 0.0), note="collapsed" if place > 25 else "")
-            if row.layer == profile.site.name and (row.measure, row.statistic) == (
-                "batch-entropy", "value")
-            else replace(row, value=6.0 ** (place - depth))
-            if row.layer == profile.site.name and row.measure == "gradient-norm"
-            else row
-            for row in rows
-        ]  # fmt: skip
+        rows = [_shrunk(row, profile.site.name, shrunk, 6.0 ** (place - depth)) for row in rows]
     kept = [row for row in whole.measurements if not row.layer]
     report = replace(
         whole, sites=tuple(p.site for p in profiles), measurements=tuple(kept + rows), layers=()
     )
     return replace(report, findings=find(report))
+
+
+def _shrunk(row: Measurement, site: str, entropy: float, gradient: float) -> Measurement:
+    if row.layer != site:
+        return row
+    if row.measure == "gradient-norm":
+        return replace(row, value=gradient)
+    if row.measure == "batch-entropy" and row.value is not None:
+        factor = {"q1": 0.7, "median": 0.98, "q3": 1.25}.get(row.statistic, 1.0)
+        note = "collapsed" if entropy < 1e-20 and row.statistic == "value" else ""
+        return replace(row, value=entropy * factor, note=note)
+    return row
 
 
 def hostile_activations() -> Report:

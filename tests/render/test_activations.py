@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from infoflow.findings.chains import CHAINS, told
+from infoflow.measures import MODULES
 from infoflow.render.activations import estimator, gather_sites, of_activations, span_of
 from infoflow.render.data_words import data_line, left_off_line
 from infoflow.render.site_table import COLUMNS, information_text, shown, step_text, used
@@ -167,6 +169,20 @@ def test_steps_off_the_chain_say_so() -> None:
     assert step_text(sites["layer1.0"], "input") == "↓ falls"
 
 
+def test_a_step_whose_sign_is_not_steady_has_a_reservation() -> None:
+    report = lenet_report()
+    rows = tuple(
+        replace(row, note="falls: the sign changes with σ")
+        if (row.layer, row.measure) == ("fc1", "data-processing.input")
+        else row
+        for row in report.measurements
+    )
+    text = " ".join(printed(replace(report, measurements=rows)).split())
+    assert "fc1 1.45 0 1.58 ±0.02 0.85 ↓ falls* 2.28" in text
+    assert "fc1.relu 1.09 14.0 1.55 ±0.02 0.82 ↓ falls 2.35" in text
+    assert "* with a reservation: the sign changes with σ (1)" in text
+
+
 def test_the_error_chain_runs_from_the_output() -> None:
     names = [one.site.name for one in gather_sites(lenet_report()).chain("error")]
     assert names[0] == "fc3"
@@ -198,6 +214,34 @@ def test_the_estimator_is_what_most_sites_share_without_their_own_values() -> No
     said = estimator(sites, "mutual-information.input")
     assert said.endswith("α = 2; σ half the median distance; n = 1,000")
     assert estimator(sites, "not-a-measure") == ""
+    rows = {
+        ("m", "value"): Measurement(
+            "a", "m", "value", 1.0, "bits", method="form (α = 2); X: σ 48.9 (half-median); "
+            "σ 5.6e-05 (half-median); n = 128",
+        )
+    }  # fmt: skip
+    assert estimator([replace(sites[0], rows=rows)], "m") == (
+        "form (α = 2); X: σ (half-median); σ (half-median); n = 128"
+    )
+
+
+def test_no_measure_of_weights_counts_as_one_of_activations() -> None:
+    names = [
+        measure.name
+        for module in MODULES
+        if ".weights." in module
+        for measure in import_module(module).MEASURES
+    ]
+    assert len(names) > 20
+    assert not any(map(of_activations, names))
+
+
+def test_without_nulls_and_intervals_neither_is_spoken_of() -> None:
+    row = Measurement("a", "mutual-information.input", "value", 1.0, "bits")
+    report = replace(bare(), measurements=(row,))
+    said = " ".join(printed(report).split())
+    assert "I(X;T): bits." in said
+    assert "1.00" in said
 
 
 def test_spans_of_histograms() -> None:

@@ -119,9 +119,9 @@ def test_a_step_is_drawn_from_the_site_before_it_on_the_chain() -> None:
         Measurement("c", "data-processing.input", "value", 0.0, "bits", note="cannot be told"),
     ]
     made = section(replace(empty_report(), sites=sites, measurements=tuple(rows)))
-    lines = dict(
-        (kind, path) for path, kind in re.findall(r'd="(M[^"]*)" class="step (\w+)"><title>', made)
-    )
+    lines = {
+        kind: path for path, kind in re.findall(r'd="(M[^"]*)" class="step (\w+)"><title>', made)
+    }
     ends = {kind: [float(v) for v in re.findall(r"-?[\d.]+", path)] for kind, path in lines.items()}
     assert ends["falls"][3] > ends["falls"][1] + 50  # downwards on the page
     assert ends["untold"][3] == ends["untold"][1]

@@ -164,7 +164,7 @@ def test_the_writer_refuses_nan_and_contradictions():
     with pytest.raises(ValueError, match="two rows for 'a' rank value"):
         to_json(dataclasses.replace(empty_report(), measurements=(row, row)))
     short = Series("a", "spectrum", "ratio", (3,), (1.0,))
-    with pytest.raises(ValueError, match="has 1 values, but the shape"):
+    with pytest.raises(ValueError, match="has 1 value, but the shape"):
         to_json(dataclasses.replace(empty_report(), series=(short,)))
 
 

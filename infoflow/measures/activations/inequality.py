@@ -17,12 +17,19 @@ from typing import Literal
 from torch import Tensor
 
 from infoflow.errors import EstimateError
+from infoflow.measures.activations.quadratic import QuadraticInformation
 from infoflow.statistics.intervals import Interval, holm, paired_difference
+from infoflow.statistics.permutations import Null
+
+SAME = "the two are the same to rounding"
 
 Verdict = Literal["falls", "rises", "cannot be told"]
 
 SIGNIFICANCE = 0.05
 """Rate, over a whole chain, of steps that are called one way without a true difference."""
+
+ROUNDING = 1e-9
+"""Bits below which two estimates are the same, whatever their influences say."""
 
 MEANINGS = {
     "input": "A rise means that the layer moves the samples so that more of the input is visible "
@@ -44,7 +51,8 @@ class Point:
     Args:
         name: Of the layer.
         value: The estimate, in bits.
-        influence: (n,) of each sample on it.
+        influence: (n,) of each sample on it; of an estimate that is the mean over m disjoint
+            batches, (m,): each batch's estimate less the mean.
         reason: Why it cannot be told from anything (``saturated``, ``within its null``,
             ``constant``, too few effective pairs); empty if it can.
     """
@@ -53,6 +61,25 @@ class Point:
     value: float
     influence: Tensor
     reason: str = ""
+
+
+def point(name: str, found: QuadraticInformation, null: Null | None = None) -> Point:
+    """A figure of a chain, with the reason why it cannot be told where there is one.
+
+    Args:
+        name: Of the layer.
+        found: I₂ of the chain's variable and the layer.
+        null: Of the same, to say whether chance alone would do.
+    """
+    value = float(found.value.detach())
+    reason = ""
+    if found.note.startswith("constant"):
+        reason = "constant"
+    elif found.note.startswith("cannot be told"):
+        reason = found.note.split("; ", maxsplit=1)[0].removeprefix("cannot be told: ")
+    elif null is not None and null.holds(value):
+        reason = "within its null"
+    return Point(name, value, found.influence, reason)
 
 
 @dataclass(frozen=True)
@@ -92,7 +119,10 @@ def steps(chain: Sequence[Point]) -> tuple[Step, ...]:
         paired_difference(a.value, b.value, a.influence.detach(), b.influence.detach())
         for a, b in pairs
     ]
-    reasons = [_reason(a, b) for a, b in pairs]
+    reasons = [
+        _reason(a, b) or (SAME if abs(difference.value) < ROUNDING else "")
+        for (a, b), difference in zip(pairs, differences, strict=True)
+    ]
     judged = [place for place, reason in enumerate(reasons) if not reason]
     corrected = holm([differences[place].p_value for place in judged])
     adjusted = dict(zip(judged, corrected, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,9 +49,8 @@ def quadratic_nulls(x: Kernel, t: Kernel, count: int, seed: int = 0) -> Quadrati
     marginal = rows_a.mean().log2() + rows_b.mean().log2()
 
     def joint_and_crossed(order: Tensor) -> tuple[Tensor, Tensor]:
-        order = order.to(a.device)
-        joint = torch.sum(a * b[order][:, order]) / (n * (n - 1))
-        return joint.log2(), (rows_a * rows_b[order]).mean().log2()
+        joint = torch.dot(a.reshape(-1), permuted(b, order).reshape(-1)) / (n * (n - 1))
+        return joint.log2(), (rows_a * rows_b[order.to(a.device)]).mean().log2()
 
     def values(joint: Tensor, crossed: Tensor) -> tuple[Tensor, Tensor]:
         return joint - marginal, joint + marginal - 2 * crossed
@@ -94,8 +94,7 @@ def renyi_null(x: Tensor, t: Tensor, alpha: float, count: int, seed: int = 0) ->
     marginal = entropy(x, alpha) + entropy(t, alpha)
 
     def information(order: Tensor) -> float:
-        order = order.to(t.device)
-        return float(marginal - entropy(x * t[order][:, order], alpha))
+        return float(marginal - entropy(x * permuted(t, order), alpha))
 
     observed = information(torch.arange(x.shape[0]))
     return permutation_null(information, observed, x.shape[0], count, seed)
@@ -121,6 +120,16 @@ def renyi_null_moments(x: Tensor, t: Tensor) -> Null:
     factor = (x.shape[0] - 1) / x.shape[0]
     value = (joint / (mean_a * mean_b * factor)).log2()
     return _expanded(a, b, diagonal, float(value), float((mean_a * mean_b * factor).log2()))
+
+
+def permuted(matrix: Tensor, order: Tensor) -> Tensor:
+    """A Gram matrix (n, n) of the samples in another order (n,)."""
+    if matrix.device.type != "cpu":
+        order = order.to(matrix.device)
+        return matrix[order][:, order]
+    # numpy takes columns four times faster than torch.
+    rows = matrix.numpy()[order.numpy()]
+    return torch.from_numpy(np.take(rows, order.numpy(), axis=1))
 
 
 def _expanded(

@@ -36,30 +36,35 @@ class Probe:
 
 
 def linear_probe(x: Tensor, labels: Tensor, seed: int = 0) -> Probe:
+    """`probe_of_distances` of features (n, …)."""
+    return probe_of_distances(squared_distances(x), labels, seed)
+
+
+def probe_of_distances(distances: Tensor, labels: Tensor, seed: int = 0) -> Probe:
     """Ridge regression of the classes' indicators on features, trained on half of the samples.
 
     In the dual, O(n³) for any number of features; the penalty with the smallest leave-one-out
     error of the training half, exactly, from one eigendecomposition.
 
     Args:
-        x: (n, …).
+        distances: (n, n), squared, of the features.
         labels: (n,), whole numbers.
         seed: Of the split.
 
     Raises:
         EstimateError: There are fewer than 4 samples, or the labels are not one a sample.
     """
-    n = x.shape[0]
+    n = distances.shape[0]
     if labels.shape != (n,) or n < 4:
         raise EstimateError(
             f"A linear probe needs one label a sample and four samples; there are {n} samples "
             f"and labels of shape {tuple(labels.shape)}."
         )
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed)).to(x.device)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed)).to(distances.device)
     train, test = order[: n // 2], order[n // 2 :]
     classes, targets = torch.unique(labels, return_inverse=True)
     indicators = torch.nn.functional.one_hot(targets, len(classes)).to(torch.float64)
-    products = _products(x, train)
+    products = _products(distances, train)
     mean = indicators[train].mean(dim=0)
     dual, penalty = _ridge(products[train][:, train], indicators[train] - mean)
     predicted = (products[test][:, train] @ dual + mean).argmax(dim=1)
@@ -79,11 +84,8 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def _products(x: Tensor, train: Tensor) -> Tensor:
-    """Products of features centred on the training half: from distances, so that one symmetric
-    product does.
-    """  # noqa: D205
-    distances = squared_distances(x)
+def _products(distances: Tensor, train: Tensor) -> Tensor:
+    """Products of features centred on the training half."""
     to_mean = distances[:, train].mean(dim=1)
     spread = distances[train][:, train].mean()
     return -0.5 * (distances - to_mean[:, None] - to_mean[None, :] + spread)

@@ -28,10 +28,13 @@ from infoflow.kernels import (
     squared_distances,
 )
 from infoflow.measures.activations.quadratic import quadratic_information
-from infoflow.measures.activations.renyi import entropy, mutual_information
+from infoflow.measures.activations.renyi import entropy, mutual_information, spectral_entropy
 
 COMBINATION = 1e-9
 """1 − R² below which a map is a linear combination of the others."""
+
+CACHED = 2**18
+"""Entries of a batch of Gram matrices that are worked on together: 2 MiB, within the cache."""
 
 CHUNK = 2**24
 """Entries of Gram matrices that are held at once: 128 MiB of float64."""
@@ -78,12 +81,20 @@ def filter_information(x: Tensor, grams: Tensor, alpha: float = 1.01) -> Tensor:
         (C,) float64.
     """
     first = normalised(x)
-    chunk = max(1, CHUNK // first.numel())
-    parts = [
-        entropy(part, alpha) - entropy(first * normalised(part), alpha)
-        for part in torch.split(grams, chunk)
-    ]
+    n = first.shape[0]
+    parts = []
+    together = CACHED if grams.device.type == "cpu" else CHUNK
+    for part in torch.split(grams, max(1, together // first.numel())):
+        density = normalised(part) / n
+        parts.append(_of_density(density, alpha) - _of_density(first * density, alpha))
     return entropy(first, alpha) + torch.cat(parts)
+
+
+def _of_density(matrices: Tensor, alpha: float) -> Tensor:
+    """S_α of matrices (…, n, n) of trace 1."""
+    if alpha == 2:
+        return -matrices.square().sum(dim=(-2, -1)).log2()
+    return spectral_entropy(torch.linalg.eigvalsh(matrices), alpha)
 
 
 def ren_redundancy(x: Tensor, grams: Tensor, alpha: float = 1.01) -> Tensor:
@@ -147,14 +158,31 @@ def unexplained(maps: Tensor) -> Tensor:
     Args:
         maps: (n, C, …).
     """
-    values = maps.to(torch.float64).transpose(0, 1).flatten(1)
-    values = values - values.mean(dim=1, keepdim=True)
-    scale = values.norm(dim=1)
-    alive = scale > values.shape[1] ** 0.5 * torch.finfo(torch.float64).eps * values.abs().amax()
-    found = torch.full_like(scale, torch.nan)
-    unit = values[alive] / scale[alive, None]
-    found[alive] = _unexplained(unit @ unit.T)
+    unit, alive = _unit(maps)
+    found = unit.new_full((len(unit),), torch.nan)
+    found[alive] = _unexplained(unit[alive] @ unit[alive].T)
     return found
+
+
+def correlations(maps: Tensor) -> Tensor:
+    """Correlation (C, C) of maps (n, C, …) over samples and positions; 0 for constant maps."""
+    unit, _ = _unit(maps)
+    return unit @ unit.T
+
+
+def _unit(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Centred values of each map (C, samples · positions) at length 1, and which vary at all.
+
+    What is left of a constant after centring is rounding, and becomes 0.
+    """
+    values = maps.to(torch.float64).transpose(0, 1).flatten(1)
+    largest = values.abs().amax(dim=1)
+    values = values - values.mean(dim=1, keepdim=True)
+    length = values.norm(dim=1)
+    rounding = 4 * torch.finfo(torch.float64).eps * values.shape[1] ** 0.5 * largest
+    alive = length > rounding
+    unit = values / torch.where(alive, length, 1.0)[:, None]
+    return torch.where(alive[:, None], unit, 0.0), alive
 
 
 def _unexplained(correlation: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def removals(
     Args:
         dependence: (C, C), see `redundancy.dependence`; NaN where a map is dead.
         dead: (C,) bool.
-        correlation: (C, C) of the maps before the nonlinearity, see `correlations`.
+        correlation: (C, C) of the maps before the nonlinearity, see `redundancy.correlations`.
         count: How many, at most C − 1.
     """
     filters = dependence.shape[0]
@@ -61,15 +61,6 @@ def removals(
         gone.append(chosen)
         left.remove(chosen.filter)
     return tuple(gone[:count])
-
-
-def correlations(maps: Tensor) -> Tensor:
-    """Correlation (C, C) of maps (n, C, …) over samples and positions; 0 for constant maps."""
-    values = maps.to(torch.float64).transpose(0, 1).flatten(1)
-    values = values - values.mean(dim=1, keepdim=True)
-    scale = values.norm(dim=1, keepdim=True)
-    unit = values / torch.where(scale == 0, 1.0, scale)
-    return unit @ unit.T
 
 
 def _next(scores: Tensor, correlation: Tensor, left: list[int]) -> Removal:

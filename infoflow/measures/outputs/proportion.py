@@ -35,7 +35,7 @@ def proportion(count: int, total: int, level: float = 0.95) -> Proportion:
 
     >>> found = proportion(915, 1000)
     >>> round(found.low, 4), round(found.high, 4)
-    (0.8961, 0.9308)
+    (0.8961, 0.9307)
     """
     z = NormalDist().inv_cdf(0.5 + level / 2)
     share, extra = count / total, z * z / total

@@ -1,27 +1,28 @@
-"""The panels of activations along the depth: information, batch-entropy, steps, redundancy."""
+"""The panels of activations along the depth: information, batch-entropy, gradients, redundancy."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
-from infoflow.findings.chains import CHAINS, FALLS, RISES, UNTOLD
+from infoflow.findings.chains import CHAINS
 from infoflow.render.activations import Information, SiteFacts, interval
-from infoflow.render.html.marks import dash, mark_size, run
+from infoflow.render.html.marks import dash, hatched, mark_size, run
 from infoflow.render.html.panels import Panel
-from infoflow.render.html.svg import Scale, join, point, spanning, tag, tick_text, tooltip
+from infoflow.render.html.svg import (
+    Scale,
+    join,
+    point,
+    power_text,
+    spanning,
+    tag,
+    tick_text,
+    tooltip,
+)
 from infoflow.render.html.words import figure
 from infoflow.report import Measurement
-
-STEP_CLASSES = {FALLS: "falls", RISES: "rises", UNTOLD: "untold"}
-"""How a step's line is drawn; its sign beside it says the same without colour."""
-
-_STEP_WORDS = {
-    FALLS: "falls: the difference's interval lies below zero",
-    RISES: "rises: the difference's interval lies above zero",
-    UNTOLD: "cannot be told",
-}
 
 
 def information_panel(sites: Sequence[SiteFacts], name: str, x: Scale, top: float) -> Panel | None:
@@ -37,14 +38,16 @@ def information_panel(sites: Sequence[SiteFacts], name: str, x: Scale, top: floa
         if one is None:
             continue
         if one.null_band is not None:
-            marks.append(_band(x, index, y, *one.null_band))
+            marks.append(band(x, index, y, *one.null_band))
             legend["null-band"] = "null: samples permuted, 95 %"
         if one.ceiling is not None:
             marks.append(dash(x, index, y(one.ceiling)))
             legend["ceiling"] = "its ceiling"
-        marks.append(_bar(x, index, y, one.interval))
-    places = [_place(one and one.value, x, y, index) for index, one in enumerate(found)]
-    forms = [_place(one and one.cauchy_schwarz, x, y, i) for i, one in enumerate(found)]
+        marks.append(bar(x, index, y, one.interval))
+    places = [_place(None if one is None else one.value, x, y, index)
+              for index, one in enumerate(found)]  # fmt: skip
+    forms = [_place(None if one is None else one.cauchy_schwarz, x, y, index)
+             for index, one in enumerate(found)]  # fmt: skip
     size = mark_size(x)
     chained = [place if one.site.on_chain else None
                for place, one in zip(places, sites, strict=True)]  # fmt: skip
@@ -82,34 +85,23 @@ def entropy_panel(sites: Sequence[SiteFacts], x: Scale, top: float) -> Panel | N
     )  # fmt: skip
 
 
-def steps_panel(sites: Sequence[SiteFacts], name: str, x: Scale, top: float) -> Panel | None:
-    """A chain with each step's line in the colour of its word, and its sign."""
-    found = [one.information(name) for one in sites]
-    if not any(one is not None and one.value is not None for one in found):
+def gradient_panel(sites: Sequence[SiteFacts], x: Scale, top: float) -> Panel | None:
+    """The norm of the error signal that reaches each site, on a logarithmic axis."""
+    norms = [one.value("gradient-norm") for one in sites]
+    powers = [math.log10(norm) if norm is not None and norm > 0 else None for norm in norms]
+    known = [power for power in powers if power is not None]
+    if not known:
         return None
-    bottom = top + 170
-    values = [v for one in found if one is not None for v in _near(one)]
-    y = spanning(values, bottom, top, margin=0.12)
-    lines, marks = [], []
-    legend: dict[str, str] = {}
-    for index, one in enumerate(found):
-        if one is None or one.value is None:
-            continue
-        if one.null_band is not None and y.holds(one.null_band[1]):
-            marks.append(_band(x, index, y, *one.null_band))
-            legend["null-band"] = "null: samples permuted, 95 %"
-        marks.append(_bar(x, index, y, one.interval))
-        marks.append(tag("circle", class_="pt", cx=x(index + 0.5), cy=y(one.value),
-                         r=mark_size(x)))  # fmt: skip
-        before = found[index - 1] if index else None
-        if before is not None and before.value is not None and one.step is not None:
-            lines.append(_step(one, before.value, x, y, index))
-            legend[STEP_CLASSES[one.step.word]] = _STEP_WORDS[one.step.word]
-    order = {key: place for place, key in enumerate(STEP_CLASSES.values())}
-    told = sorted(legend.items(), key=lambda item: order.get(item[0], len(order)))
+    bottom = top + 84
+    y = spanning(known, bottom, top)
+    marks = run([_place(power, x, y, i) for i, power in enumerate(powers)], "sq", mark_size(x))
+    marks += [hatched(x, index, top, bottom) for index, norm in enumerate(norms) if norm == 0]
+    legend = {"square-rank": "gradient norm ‖δ‖ a sample"}
+    if 0 in norms:
+        legend["hatch"] = "no gradient arrives: exactly 0"
     return Panel(
-        f"{CHAINS[name].symbol}, bits", top, bottom, y, tuple(y.ticks(5)), tick_text,
-        join([*lines, *marks]), tuple(told),
+        "‖δ‖ a sample", top, bottom, y, tuple(y.ticks(4)), power_text, join(marks),
+        tuple(legend.items()),
     )  # fmt: skip
 
 
@@ -142,11 +134,6 @@ def _range(found: Iterable[Information | None]) -> Iterator[float]:
         yield from one.null_band or ()
 
 
-def _near(one: Information) -> list[float]:
-    """What a panel of steps must hold: the figures, so that small steps can be seen."""
-    return [value for value in (one.value, *(one.interval or ())) if value is not None]
-
-
 def _place(value: float | None, x: Scale, y: Scale, index: int) -> tuple[float, float] | None:
     return None if value is None else (x(index + 0.5), y(value))
 
@@ -163,13 +150,15 @@ def _dots(places: Sequence[tuple[float, float] | None], mark: str, size: float) 
             if place is not None]  # fmt: skip
 
 
-def _band(x: Scale, index: int, y: Scale, low: float, high: float) -> Markup:
+def band(x: Scale, index: int, y: Scale, low: float, high: float) -> Markup:
+    """The null behind a column, cut at the panel's edges."""
     upper, lower = min(high, y.high), max(low, y.low)
     return tag("rect", class_="twin", x=x(index + 0.03), width=x(0.94), y=y(upper),
                height=max(y(lower) - y(upper), 1.0))  # fmt: skip
 
 
-def _bar(x: Scale, index: int, y: Scale, ends: tuple[float, float] | None) -> Markup:
+def bar(x: Scale, index: int, y: Scale, ends: tuple[float, float] | None) -> Markup:
+    """The interval of a column's figure, with caps; nothing where there is none."""
     if ends is None:
         return Markup("")
     middle, half = x(index + 0.5), min(x(0.18), 4.0)
@@ -195,35 +184,12 @@ def _quartiles(one: SiteFacts, x: Scale, y: Scale, index: int) -> Markup:
     return tag("g", join(parts), class_="box")
 
 
-def _step(one: Information, before: float, x: Scale, y: Scale, index: int) -> Markup:
-    """The line of a step to a site, and its sign in the middle."""
-    step, value = one.step, one.value
-    if step is None or value is None:
-        return Markup("")
-    start, stop = (x(index - 0.5), y(before)), (x(index + 0.5), y(value))
-    path = f"M{point(start[0])} {point(start[1])}L{point(stop[0])} {point(stop[1])}"
-    kind = STEP_CLASSES[step.word]
-    line = tag("path", tooltip([f"{step.word} {step.reason}".strip()]), d=path,
-               class_=f"step {kind}")  # fmt: skip
-    return join([line, sign(step.word, (start[0] + stop[0]) / 2, (start[1] + stop[1]) / 2)])
-
-
-def sign(word: str, across: float, down: float) -> Markup:
-    """The sign of a word: a triangle down or up, or a question mark."""
-    if word == UNTOLD:
-        return tag("text", "?", class_="sign untold", x=across, y=down - 4)
-    way = 1 if word == FALLS else -1
-    base = down - 9 - 3.2 * way
-    path = f"M{point(across - 4)} {point(base)}h8l-4 {point(6.4 * way)}z"
-    return tag("path", d=path, class_=f"sign {STEP_CLASSES[word]}")
-
-
 def _column(row: Measurement | None, x: Scale, y: Scale, index: int, statistic: str) -> Markup:
     if row is None or row.value is None:
         return Markup("")
     upper, lower = max(row.value, 0.0), min(row.value, 0.0)
     kind = "papers" if statistic == "papers" else "copies"
     hint = tooltip([f"{figure(row.value)} {row.unit}"])
-    bar = tag("rect", hint, class_=kind, x=x(index + 0.2), width=x(0.6), y=y(upper),
+    drawn = tag("rect", hint, class_=kind, x=x(index + 0.2), width=x(0.6), y=y(upper),
               height=max(y(lower) - y(upper), 1.0))  # fmt: skip
-    return join([bar, _bar(x, index, y, interval(row))])
+    return join([drawn, bar(x, index, y, interval(row))])

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from infoflow.findings.chains import CHAINS, Chain
-from infoflow.render.activations import Activations, SiteFacts
+from infoflow.render.activations import Activations, SiteFacts, estimator
 from infoflow.render.html.profile import Column, Maker, Profile, stacked
 from infoflow.render.html.site_panels import (
     entropy_panel,
+    gradient_panel,
     information_panel,
     redundancy_panel,
-    steps_panel,
 )
+from infoflow.render.html.step_panel import steps_panel
 from infoflow.render.html.words import figure, fixed, shown, title
 from infoflow.report import Measurement
 
@@ -30,6 +31,7 @@ class ChainView:
 
     title: str
     rise: str
+    estimator: str
     profile: Profile
     falls: int
     rises: int
@@ -50,6 +52,7 @@ def information_profile(activations: Activations) -> Profile | None:
             partial(information_panel, sites, "input"),
             partial(information_panel, sites, "label"),
             partial(entropy_panel, sites),
+            partial(gradient_panel, sites),
         ],
         {
             "I(X;T)": _of("mutual-information.input.above-null"),
@@ -61,6 +64,7 @@ def information_profile(activations: Activations) -> Profile | None:
             "I(T;Y)": _of("mutual-information.label.above-null"),
             "null of it": _of("mutual-information.label.null"),
             "batch-entropy": _of("batch-entropy"),
+            "‖δ‖": _of("gradient-norm"),
         },
     )
 
@@ -95,7 +99,7 @@ def redundancy_profile(activations: Activations) -> Profile | None:
 def _chain(activations: Activations, chain: Chain) -> ChainView | None:
     sites = activations.chain(chain.name)
     words = [step.word for one in sites if (step := one.step(chain.name)) is not None]
-    if not words:
+    if not words or len(sites) < 2:
         return None
     profile = _drawn(
         sites,
@@ -111,7 +115,9 @@ def _chain(activations: Activations, chain: Chain) -> ChainView | None:
     if profile is None:
         return None
     falls, rises, untold = (words.count(word) for word in ("falls", "rises", "cannot be told"))
-    return ChainView(_titled(chain), chain.rise, profile, falls, rises, untold)
+    return ChainView(
+        _titled(chain), chain.rise, estimator(sites, chain.measure), profile, falls, rises, untold
+    )
 
 
 def _titled(chain: Chain) -> str:
@@ -177,4 +183,5 @@ def _cell(one: SiteFacts, chosen: Chosen | None, word_of: str) -> str:
         return "" if row is None else shown(row)
     if row.unit == "count":
         return fixed(row.value, 0)
-    return f"{fixed(row.value, 3)}{_ends(row)}"
+    small = row.value != 0 and abs(row.value) < 5e-4
+    return f"{figure(row.value, 3) if small else fixed(row.value, 3)}{_ends(row)}"

@@ -6,8 +6,9 @@ with information theory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,14 +32,14 @@ from infoflow.render.plots.sheet import WIDE, NothingToDraw, name_layers, senten
 from infoflow.report import Report
 from infoflow.words import counted
 
-LOOKS = {
+LOOKS: Mapping[str, tuple[str, Any, str]] = {
     FALLS: (FALL, "-", "v"),
     RISES: (RISE, "-", "^"),
     UNTOLD_WORD: (UNTOLD, ":", ""),
 }
 """Colour, line and sign of each word."""
 
-HEIGHT = 62.0
+HEIGHT = 80.0
 
 
 def draw(report: Report) -> list[Figure]:
@@ -51,7 +52,7 @@ def draw(report: Report) -> list[Figure]:
 
 
 def _judged(sites: Sequence[SiteFacts], chain: Chain) -> bool:
-    return any(one.step(chain.name) for one in sites)
+    return len(sites) > 1 and any(one.step(chain.name) for one in sites)
 
 
 def _page(report: Report, activations: Activations, chain: Chain) -> Figure:
@@ -69,7 +70,7 @@ def _page(report: Report, activations: Activations, chain: Chain) -> Figure:
         [one.value for _, one in known if one.value is not None],
         linestyle="none", marker="o", color="black", markersize=3.5, zorder=5,
     )  # fmt: skip
-    axes.margins(y=0.16)
+    axes.margins(y=0.22)
     axes.set_ylabel(f"{chain.symbol} (bits)")
     axes.set_title(chain.title)
     _legend(figure, sites, chain)

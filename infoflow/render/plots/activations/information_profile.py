@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -99,11 +100,11 @@ def _entropy(axes: Axes, sites: Sequence[SiteFacts]) -> None:
 
 
 def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    handles = {}
+    handles: dict[str, Artist] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=4)
+            handles.setdefault(str(label), handle)
+    figure.legend(list(handles.values()), list(handles.keys()), loc="outside upper center", ncols=4)
 
 
 def _caption(

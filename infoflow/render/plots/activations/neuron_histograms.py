@@ -103,7 +103,7 @@ def _histogram(
     wide = (high - low) / max(len(counts), 1) or 1.0
     edges = [low + place * wide for place in range(len(counts) + 1)]
     axes.stairs(counts, edges, fill=True, color=kind.colour)
-    axes.set_title(fitted(name, 38 * POINT))
+    axes.set_title(fitted(name, 33 * POINT))
     axes.set_ylim(bottom=0.0)
     axes.locator_params(axis="both", nbins=3)
 

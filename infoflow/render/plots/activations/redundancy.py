@@ -38,7 +38,7 @@ def draw(report: Report) -> list[Figure]:
                                            for one in sites)]  # fmt: skip
     if not forms:
         raise NothingToDraw("no site has redundancy between its maps")
-    figure = sheet(WIDE, 24 + 34 * len(forms), _caption(report, sites))
+    figure = sheet(WIDE, 26 + 42 * len(forms), _caption(report, sites))
     panels: list[Axes] = list(figure.subplots(len(forms), 1, sharex=True, squeeze=False)[:, 0])
     for form, axes in zip(forms, panels, strict=True):
         _bars(axes, sites, form)

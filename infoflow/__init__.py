@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from infoflow.activations.request import ActivationRequest as ActivationRequest
     from infoflow.analysis import analyze as analyze
     from infoflow.comparing import compare as compare
     from infoflow.comparison.comparison import Comparison as Comparison
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from infoflow.report import Report as Report
 
 _PUBLIC = {
+    "ActivationRequest": "infoflow.activations.request",
     "analyze": "infoflow.analysis",
     "compare": "infoflow.comparing",
     "Comparison": "infoflow.comparison.comparison",
@@ -31,6 +33,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "ActivationRequest",
     "Comparison",
     "Finding",
     "InfoflowError",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infoflow.activations.request import ActivationRequest
+from infoflow.errors import SelectionError
 from infoflow.findings import find
 from infoflow.layers import Plan, PlannedLayer
 from infoflow.measuring import Measured, Measurer
@@ -113,8 +114,15 @@ def _produced(
     from infoflow.models import live, runnable
 
     request = measurer.request
+    if not isinstance(data, str | ActivationRequest):
+        raise SelectionError(
+            f"data is a {type(data).__name__}; give what --data takes, such as 'mnist' or "
+            "'path/file.py:function' (any iterable of batches), or an infoflow.ActivationRequest."
+        )
     if isinstance(data, str):
         data = ActivationRequest(data, device=request.device, seed=request.seed)
+    if request.input_size is not None and data.input_size is None:
+        data = replace(data, input_size=request.input_size)
     if isinstance(request.source, str):
         network = runnable(
             measurer.opened.checkpoint, arch=request.arch, input_size=request.input_size

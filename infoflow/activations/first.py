@@ -14,6 +14,7 @@ from infoflow.capture.losses import summed_loss
 from infoflow.capture.nesting import main_output
 from infoflow.capture.stream import Loss, stream
 from infoflow.data import Data
+from infoflow.data.batch import IGNORED
 from infoflow.errors import CaptureError
 from infoflow.measures.outputs.logits import logits_of, next_token
 from infoflow.measures.outputs.stream import Outputs, OutputStream
@@ -66,7 +67,9 @@ def task_loss(data: Data) -> Loss:
         if data.task == "next-token":
             tokens = batch.x if batch.targets is None else batch.targets
             logits, following = next_token(logits_of(output), tokens, batch.mask)
-            return nn.functional.cross_entropy(logits.float(), following, reduction="sum")
+            return nn.functional.cross_entropy(
+                logits.to(torch.float64), following, ignore_index=IGNORED, reduction="sum"
+            )
         return summed_loss(output, batch)
 
     return loss

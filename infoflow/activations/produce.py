@@ -23,6 +23,7 @@ from infoflow.activations.running import (
     opened,
     placed,
     preprocessing_of,
+    refuse_too_many,
     summary,
 )
 from infoflow.activations.uncertain import least_sure
@@ -32,7 +33,7 @@ from infoflow.capture.plan import Plan, plan
 from infoflow.capture.rooms import Gathered
 from infoflow.capture.stream import gather
 from infoflow.capture.survey import Survey, survey
-from infoflow.data.batch import Batch
+from infoflow.data.batch import IGNORED, Batch
 from infoflow.errors import CaptureError, SelectionError
 from infoflow.graph import Chain, cut_points
 from infoflow.kernels import Distances, Gaussian, gram
@@ -90,6 +91,7 @@ class _Run:
         self.device = device_of(request.device)
         self.dtype = dtype_of(request.precision)
         self.data = opened(request, preprocessing_of(network, request))
+        refuse_too_many(self.data.samples)
         self.module = placed(network.module, self.device, self.dtype)
         few = self.prepare(self.data.first(PROBED))
         first_call(self.module, few)
@@ -141,7 +143,7 @@ class _Run:
             tuple(self.rows),
             tuple(self.series),
             self.summaries(),
-            summary(self.data, self.request),
+            summary(self.data, self.request, self.notes),
             self.samples,
             self.settings(plan),
         )
@@ -149,15 +151,26 @@ class _Run:
     def variables(self, first: First) -> tuple[Variable, Variable | None, Variable | None]:
         """X, Y (None where there is nothing to compare with) and the last error signal."""
         x = first.x if first.x.is_floating_point() else first.x.to(torch.float64)
+        x_variable = continuous("X", x, self.request.sigma)
         y = None
+        if first.targets is not None and bool((first.targets == IGNORED).any()):
+            return x_variable, None, None  # not every sample has a label
         if first.targets is not None and self.data.task == "classification":
             y = labels("Y", first.targets, self.data.classes)
         elif first.targets is not None and self.data.task == "regression":
-            y = continuous("Y", first.targets, self.request.sigma)
+            y = continuous("Y", first.targets, self.request.sigma, x_variable)
         error = None
         if first.error is not None:
-            error = continuous(f"δ of {self.last.name}", direction(first.error), self.request.sigma)
-        return continuous("X", x, self.request.sigma), y, error
+            error = continuous(
+                f"δ of {self.last.name}", direction(first.error), self.request.sigma, x_variable
+            )
+        return x_variable, y, error
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What differs in the network that ran, and the sites that nothing can be said of."""
+        left = [f"{site.name}: {reason}." for site, reason in self.survey.left_out]
+        return (*self.network.notes, *left)
 
     def plan(self) -> Plan:
         """How the activations are gathered."""
@@ -188,7 +201,7 @@ class _Run:
             self.of_activations(site, values, first, x, y)
         for site, values in gathered.errors.items():
             self.progress(f"δ of {site.name}")
-            self.of_errors(site, values, error)
+            self.of_errors(site, values, x, error)
 
     def of_activations(
         self, site: Site, values: Tensor, first: First, x: Variable, y: Variable | None
@@ -201,7 +214,7 @@ class _Run:
         redundancy.report(site, values, x, self.rows, self.series)
         self.rows += units.rows(site.name, found)
         self.series += units.series(site.name, found, values)
-        t = continuous(site.name, values, self.request.sigma)
+        t = continuous(site.name, values, self.request.sigma, x)
         self.inform("input", x, t)
         self.rows.append(_aligned(site.name, "alignment.input", x, t))
         if y is None:
@@ -211,7 +224,7 @@ class _Run:
         if self.data.task == "classification" and first.targets is not None:
             self.rows += _probe(t, first.targets, self.request.seed)
 
-    def of_errors(self, site: Site, values: Tensor, error: Variable | None) -> None:
+    def of_errors(self, site: Site, values: Tensor, x: Variable, error: Variable | None) -> None:
         """Norm of the error signal; along the chain its information about the last one."""
         norms = values.flatten(1).to(torch.float64).norm(dim=1)
         self.rows.append(
@@ -226,7 +239,7 @@ class _Run:
         )
         if error is None or site.name not in self.on_chain:
             return
-        self.inform("error", error, continuous(site.name, direction(values), self.request.sigma))
+        self.inform("error", error, continuous(site.name, direction(values), self.request.sigma, x))
 
     def inform(self, which: str, other: Variable, t: Variable) -> None:
         """Information of a site about X, Y or the last error signal."""

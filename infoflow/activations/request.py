@@ -16,6 +16,7 @@ class ActivationRequest:
         samples: How many to draw; 0 for all.
         root: Folder of the named sets; None for the usual places.
         download: Whether a named set may be fetched.
+        input_size: Height and width of the network's input, instead of its usual ones.
         mean: Of each channel, instead of the network's own; None for those.
         std: Likewise.
         batch_size: Samples run at a time. No figure depends on it.
@@ -33,6 +34,7 @@ class ActivationRequest:
     samples: int = 1000
     root: Path | None = None
     download: bool = False
+    input_size: tuple[int, ...] | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     batch_size: int = 128

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -11,6 +13,7 @@ from infoflow.activations.request import ActivationRequest
 from infoflow.data import Data, Preprocessing, open_data
 from infoflow.data.normalisations import own_preprocessing
 from infoflow.errors import DataError, SelectionError
+from infoflow.memory import available_memory, bytes_text
 from infoflow.models import Runnable
 from infoflow.report import DataSummary
 
@@ -28,7 +31,9 @@ PRECISIONS = {
 def preprocessing_of(network: Runnable, request: ActivationRequest) -> Preprocessing:
     """What is done to pictures for this network: its own, but for what was asked."""
     known = own_preprocessing(network.metadata, network.architecture, network.channels)
-    return known.changed(mean=request.mean, std=request.std)
+    asked = request.input_size
+    size = (asked[0], asked[1]) if asked is not None and len(asked) == 2 else None
+    return known.changed(size=size, mean=request.mean, std=request.std)
 
 
 def opened(request: ActivationRequest, preprocessing: Preprocessing) -> Data:
@@ -54,8 +59,8 @@ def opened(request: ActivationRequest, preprocessing: Preprocessing) -> Data:
     return data
 
 
-def summary(data: Data, request: ActivationRequest) -> DataSummary:
-    """The data in words."""
+def summary(data: Data, request: ActivationRequest, notes: Sequence[str] = ()) -> DataSummary:
+    """The data in words; ``notes`` are what else must be known of the run."""
     return DataSummary(
         name=request.data,
         split=request.split,
@@ -65,8 +70,28 @@ def summary(data: Data, request: ActivationRequest) -> DataSummary:
         classes=tuple(data.classes or ()),
         preprocessing=data.preprocessing,
         x=data.x_name,
-        notes=(data.description, *data.notes),
+        notes=(data.description, *data.notes, *notes),
     )
+
+
+MATRICES = 8
+"""Matrices of n × n numbers that are held at a time."""
+
+
+def refuse_too_many(samples: int) -> None:
+    """Refuse samples whose kernels do not fit into memory, before the network runs.
+
+    Raises:
+        DataError: With a number that fits.
+    """
+    room = available_memory()
+    needed = MATRICES * 8 * samples**2
+    if room is not None and needed > room:
+        most = math.isqrt(room // (MATRICES * 8)) // 100 * 100
+        raise DataError(
+            f"the kernels of {samples:,} samples need {bytes_text(needed)}, and "
+            f"{bytes_text(room)} are free: take at most --samples {most}."
+        )
 
 
 def placed(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:

@@ -20,8 +20,6 @@ BOUNDS = {
     "tanh": (-1.0, 1.0),
     "sigmoid": (0.0, 1.0),
     "hardsigmoid": (0.0, 1.0),
-    "hardtanh": (-1.0, 1.0),
-    "relu6": (0.0, 6.0),
     "softsign": (-1.0, 1.0),
 }
 """Ranges of the nonlinearities that have one, by the lower-case name of module or function."""
@@ -75,9 +73,10 @@ def rows(name: str, units: Units) -> Iterator[Measurement]:
     counts = units.counts
     if counts is None:
         return
-    method = f"never above 0; n = {counts.count}"
-    yield row("dead-neurons", "value", share(counts.dead), unit="share", method=method)
-    yield row("dead-neurons", "count", int(counts.dead.sum()), unit="count", method=method)
+    method = f"the same value for all samples; n = {counts.count}"
+    dead = moments.low == moments.high
+    yield row("dead-neurons", "value", share(dead), unit="share", method=method)
+    yield row("dead-neurons", "count", int(dead.sum()), unit="count", method=method)
     if counts.at_ends is not None:
         method = f"within 1 % of an end of the range in 95 % of the samples; n = {counts.count}"
         yield row(

@@ -11,16 +11,12 @@ from torch import Tensor
 from infoflow.kernels import (
     Bandwidth,
     DistanceMatrix,
-    Distances,
     Gaussian,
     Indicator,
     Kernel,
     bandwidth,
-    points,
+    gram,
 )
-
-LARGEST_MATRIX = 6000
-"""Samples up to which distances are held as a matrix (288 MB at this size)."""
 
 
 @dataclass(frozen=True)
@@ -60,36 +56,34 @@ class Variable:
         if isinstance(self.kernel, Indicator):
             return Indicator(self.kernel.labels[chosen])
         assert isinstance(self.kernel, Gaussian)
-        distances = self.kernel.distances
-        if isinstance(distances, DistanceMatrix):
-            smaller: Distances = DistanceMatrix(distances.matrix[chosen][:, chosen])
-        else:
-            whole = slice(0, distances.samples)
-            smaller = DistanceMatrix(_rows(distances, chosen, whole)[:, chosen])
-        return Gaussian(smaller, self.kernel.sigma)
+        assert isinstance(self.kernel.distances, DistanceMatrix)
+        smaller = self.kernel.distances.matrix[chosen][:, chosen]
+        return Gaussian(DistanceMatrix(smaller), self.kernel.sigma)
 
 
-def _rows(distances: Distances, chosen: Tensor, columns: slice) -> Tensor:
-    return torch.cat([distances.tile(slice(i, i + 1), columns) for i in chosen.tolist()])
-
-
-def continuous(name: str, features: Tensor, rule: str | float) -> Variable:
+def continuous(
+    name: str, features: Tensor, rule: str | float, reference: Variable | None = None
+) -> Variable:
     """Samples (n, …) under a Gaussian kernel whose σ a rule chooses.
+
+    Args:
+        name: For the reader.
+        features: (n, …).
+        rule: Name of a bandwidth rule, or σ itself.
+        reference: X, with whose kernel the rule ``alignment`` aligns; X itself takes ``median``.
 
     Raises:
         EstimateError: A value is not finite, or the rule is not known.
     """
-    dimension = features[0].numel()
-    if len(features) <= LARGEST_MATRIX:
-        distances: Distances = DistanceMatrix.of(features)
-        known = distances.tile(slice(0, len(features)), slice(0, len(features)))
-    else:
-        distances = points(features)
-        thinned = torch.linspace(0, len(features) - 1, LARGEST_MATRIX).round().long()
-        known = DistanceMatrix.of(features[thinned]).matrix
-    width = bandwidth(rule, known, dimension)
-    if width.influence is not None and len(width.influence) != len(features):
-        width = Bandwidth(width.sigma, width.rule, width.ties, width.note)
+    if rule == "alignment" and reference is None:
+        rule = "median"
+    distances = DistanceMatrix.of(features)
+    width = bandwidth(
+        rule,
+        distances.matrix,
+        features[0].numel(),
+        reference=gram(reference.kernel) if rule == "alignment" and reference else None,
+    )
     return Variable(
         name, Gaussian.of(distances, width), width, f"σ {width.sigma:.3g} ({width.rule})"
     )

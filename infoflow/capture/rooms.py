@@ -61,7 +61,8 @@ class Room:
     def _keep(self, kept: dict[Site, Tensor], site: Site, values: Tensor, rows: slice) -> None:
         if site not in kept:
             size = self.sizes[site]
-            kept[site] = torch.empty(self.samples, *size.shape, dtype=kept_as(size))
+            # Rows of batches that do not reach the site must not pass for numbers.
+            kept[site] = torch.full((self.samples, *size.shape), torch.nan, dtype=kept_as(size))
         kept[site][rows] = values.to(kept[site].dtype).cpu()
 
 

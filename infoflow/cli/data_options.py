@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from infoflow.activations.request import ActivationRequest
 from infoflow.errors import SelectionError
+from infoflow.memory import parse_bytes
 
 PANEL = "Data"
 
@@ -117,24 +117,6 @@ def numbers(text: str | None, option: str) -> tuple[float, ...] | None:
         ) from None
 
 
-_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-
-
-def size(text: str) -> int:
-    """Read ``2GB``, ``500M`` or a number of bytes.
-
-    Raises:
-        SelectionError: It is not of that form.
-
-    >>> size("2GB") == 2 * 2**30
-    True
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", text.strip().upper())
-    if found is None or float(found[1]) == 0:
-        raise SelectionError(f"--mem-budget {text!r} is no size such as 2GB or 500MB.")
-    return int(float(found[1]) * _UNITS[found[2]])
-
-
 def rule(text: str) -> str | float:
     """The name of a rule, or σ itself."""
     try:
@@ -181,5 +163,5 @@ def request(
         seed=seed,
         sigma=rule(sigma),
         permutations=permutations,
-        memory=size(memory),
+        memory=parse_bytes(memory, "--mem-budget"),
     )

@@ -17,6 +17,7 @@ from infoflow.data.npz import open_npz
 from infoflow.data.preprocessing import Preprocessing
 from infoflow.data.shapes import open_shapes
 from infoflow.data.user_function import is_function, open_function
+from infoflow.errors import DataError
 
 __all__ = [
     "DATASETS",
@@ -146,6 +147,8 @@ def open_data(
         DataError: One sentence: nothing of that name, unreadable, or unfit.
         MissingDependencyError: A package that this kind needs is not there.
     """
+    if spec.endswith(":") and not spec.startswith("shapes"):
+        raise DataError(f"{spec} says nothing after the colon; write {spec}PATH.")
     folder = Path(root).expanduser() if root is not None else None
     ask = Request(spec, split, samples, seed, folder, download, preprocessing)
     return next(kind for kind in DATASETS if kind.knows(spec)).open(ask)

@@ -47,7 +47,7 @@ ACTIVATIONS: dict[str, tuple[str, str, str, str]] = {
     "units": ("units", "count", "numbers of one sample's activation", "counted"),
     "batch-entropy": ("H", "nats", "mean over units of ½ ln(1 + 2πe σ²)", LBE),
     "batch-entropy.raw": ("h", "nats", "mean over units of ½ ln(2πe σ²), may be negative", LBE),
-    "dead-neurons": ("dead", "share", "units never above 0", "counted"),
+    "dead-neurons": ("dead", "share", "units with one value for all samples", "counted"),
     "saturated-neurons": ("saturated", "share", "units at an end of their range", "counted"),
     "gradient-norm": ("‖δ‖", "nats per unit", "mean norm of a sample's error signal", LBE),
     **_of_information(),

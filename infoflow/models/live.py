@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from torch import nn
 
 from infoflow.architectures.architecture import Architecture
@@ -9,5 +11,5 @@ from infoflow.models.building import Runnable, first_channels
 
 
 def live(module: nn.Module, architecture: Architecture | None) -> Runnable:
-    """The user's own module, which is run as it is and left as it was."""
-    return Runnable(module, architecture, first_channels(module), {})
+    """A copy of the user's own module, in evaluation mode; the module itself is not touched."""
+    return Runnable(copy.deepcopy(module).eval(), architecture, first_channels(module), {})

@@ -79,7 +79,10 @@ def by_redundancy(
         seen = _Maps({name: [] for name in names})
         stream(module, few, seen, names=names, batch_size=batch_size, prepare=prepare)
         for name in names:
-            maps = torch.cat(seen.parts.pop(name))
+            parts = seen.parts.pop(name)
+            if not parts:  # a block speaks in its stead: its maps are not seen alone
+                continue
+            maps = torch.cat(parts)
             kernels = map_kernels(maps)
             orders[name] = _redundant(
                 name, dependence(kernels.grams), kernels.dead, correlations(maps)
@@ -168,7 +171,7 @@ def choose(
         return tuple(
             one
             for layer in layers
-            for one in islice(orders[layer.name], round(share * layer.filters))
+            for one in islice(orders.get(layer.name, iter(())), round(share * layer.filters))
         )
     wanted = round(share * sum(layer.filters for layer in layers))
     return tuple(islice(_merged(orders), wanted))

@@ -17,6 +17,8 @@ from infoflow.models.building import SAFE
 if TYPE_CHECKING:
     from infoflow.pruning.prune import Pruned
 
+WRITTEN = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+"""Types of weights that are written as the file has them; others become float32."""
 KEPT = ("mean", "std", "input_size", "architecture", "data")
 """Metadata that are as true of the pruned network; an accuracy is not."""
 
@@ -35,6 +37,8 @@ def stored_as(module: nn.Module, types: Mapping[str, str]) -> dict[str, Tensor]:
         if name not in types and name.endswith("num_batches_tracked"):
             continue
         dtype = getattr(torch, types.get(name, ""), tensor.dtype)
+        if tensor.is_floating_point() and dtype not in WRITTEN:
+            dtype = tensor.dtype  # whole numbers and float8 have a scale beside them
         found[name] = tensor.detach().cpu().to(dtype).clone().contiguous()
     return found
 

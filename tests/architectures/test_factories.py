@@ -71,8 +71,8 @@ def test_a_file_of_the_user(model: Path, factory: str, capsys: pytest.CaptureFix
     [
         ("netwrk", r"has no 'netwrk'; nearest: 'network'"),
         ("broken", r"broken failed: ValueError: no$"),
-        ("nothing", r"nothing returned a int, not a torch\.nn\.Module"),
-        ("number", r"number is a int, not a function"),
+        ("nothing", r"nothing returned an int, not a torch\.nn\.Module"),
+        ("number", r"number is an int, not a function"),
     ],
 )
 def test_a_file_whose_factory_does_not_do(model: Path, factory: str, message: str) -> None:

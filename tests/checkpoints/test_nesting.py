@@ -97,7 +97,7 @@ def test_averaged_weights_within_a_module(tmp_path: Path) -> None:
     assert list(averaged.tensors) == list(raw.tensors)
     assert value_of(averaged, "model.net.conv.weight") == 2.0
     assert value_of(averaged, "other.weight") == 1.0
-    assert told(averaged, "for 1 tensors, raw ones for 2")
+    assert told(averaged, "for 1 tensor, raw ones for 2")
 
 
 def test_a_module_that_only_sounds_averaged(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_entries_of_a_state_dict_that_are_not_tensors(tmp_path: Path) -> None:
         ({"optimizer": OPTIMIZER}, "no tensors of a network; its keys are 'optimizer'"),
         ([torch.ones(2)], "holds a list"),
         (torch.ones(2), "a single tensor"),
-        (3, "holds a int"),
+        (3, "holds an int"),
     ],
 )
 def test_files_without_a_network(tmp_path: Path, value: object, message: str) -> None:

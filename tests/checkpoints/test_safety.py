@@ -179,7 +179,7 @@ def test_mappings_within_each_other_end(tmp_path: Path) -> None:
         (making.tensor(making.storage("0", 4), (1,), (1,), 4), "element 5 of a storage of 4"),
         (making.tensor(making.storage("0", 4), (2,), (1,), -1), "whole number"),
         (making.tensor(making.storage("0", 4), (2,), (-1,)), "whole number"),
-        (making.tensor(making.storage("0", 4), (2,), (1, 1)), "1 sizes and 2 strides"),
+        (making.tensor(making.storage("0", 4), (2,), (1, 1)), "1 size and 2 strides"),
         (making.tensor(making.storage("0", 4), (2**50,), (0,)), "repeated to shape"),
         (making.tensor(making.storage("0", 4), (2**400, 2**400), (1, 1)), "ends at element"),
         (making.tensor(making.storage("0", 5), (5,), (1,)), "16 bytes instead of 20"),

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 CODE = """
 import infoflow.cli, infoflow.cli.app
 from infoflow.data import open_data
-infoflow.cli.app.app = lambda prog_name: open_data("mine.py:batches")
+infoflow.cli.app.app = lambda **options: open_data("mine.py:batches")
 infoflow.cli.main()
 """
 

@@ -140,6 +140,9 @@ def _expanded(
         raise EstimateError("Exact moments of a null need four samples or more.")
     moments = mantel_moments(a, b)
     centre = diagonal + moments.mean
+    if not (centre > 0 and moments.mean > 0):
+        # No two samples are within the kernels' reach: there is no logarithm to speak of.
+        return Null(math.nan, math.nan, math.nan, math.nan, 0, 1.0)
     spread = math.sqrt(moments.variance) / centre
     base = math.log2(moments.mean) if marginal is None else marginal
     mean = math.log2(centre) - base - spread**2 / (2 * math.log(2))

@@ -177,7 +177,8 @@ def unexplained(maps: Tensor) -> Tensor:
     """
     unit, alive = _unit(maps)
     found = unit.new_full((len(unit),), torch.nan)
-    found[alive] = _unexplained(unit[alive] @ unit[alive].T)
+    if bool(alive.any()):
+        found[alive] = _unexplained(unit[alive] @ unit[alive].T)
     return found
 
 

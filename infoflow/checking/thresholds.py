@@ -42,8 +42,8 @@ def threshold_rows(report: Report, baseline: Report | None, threshold: Threshold
 def _judgements(
     report: Report, baseline: Report | None, threshold: Threshold
 ) -> Iterator[Judgement]:
-    before = {layer.name for layer in baseline.layers} if baseline else set()
-    for layer in report.layers:
+    before = {place.name for place in _places(baseline)} if baseline else set()
+    for layer in _places(report):
         row = _row(report, layer.name, threshold)
         if row is None or not is_chosen(layer, threshold.layers):
             continue
@@ -52,6 +52,17 @@ def _judgements(
                 yield Judgement(row, key, limit)
             elif baseline and layer.name in before:
                 yield Judgement(row, key, limit, _row(baseline, layer.name, threshold))
+
+
+def _places(report: Report) -> tuple[LayerSummary, ...]:
+    """Whatever rows are of: the layers, the sites of a run on data, and the whole network."""
+    names = {layer.name for layer in report.layers}
+    sites = (
+        LayerSummary(site.name, site.role, site.shape, "", 0)
+        for site in report.sites
+        if site.name not in names
+    )
+    return (*report.layers, *sites, LayerSummary("", "network", (), "", 0))
 
 
 def _row(report: Report, layer: str, threshold: Threshold) -> Measurement | None:
@@ -80,9 +91,9 @@ def _refuse_unknown_statistic(
 def _idle_patterns(report: Report, threshold: Threshold) -> Iterator[str]:
     """What is wrong with each pattern that matches no layer, or none that has the row."""
     for word in threshold.layers:
-        layers = [layer for layer in report.layers if matches(layer, word.removeprefix("!"))]
+        layers = [layer for layer in _places(report) if matches(layer, word.removeprefix("!"))]
         if not layers:
-            known = [layer.name for layer in report.layers]
+            known = [layer.name for layer in _places(report) if layer.name]
             yield f"no layer matches {word!r}; {nearest(word.lstrip('!'), known)}"
         elif not word.startswith("!") and not _any_row(report, layers, threshold):
             yield f"{NO_FIGURE} of {threshold.subject} in the layers that {word!r} matches"

@@ -118,14 +118,14 @@ def _settings(config: Path | None) -> tuple[Settings, Path | None]:
     from infoflow.checking.files import find_settings, read_settings
     from infoflow.checking.settings import Settings, Vocabulary
     from infoflow.findings import RULES
-    from infoflow.measures import GROUPS, measures
+    from infoflow.measures import GROUPS, descriptions
 
     file = config or find_settings(Path.cwd())
     if file is None:
         return Settings(), None
     if config is None:
         file = Path(os.path.relpath(file))
-    known = Vocabulary(tuple(measures()), GROUPS, tuple(rule.name for rule in RULES))
+    known = Vocabulary(tuple(descriptions()), GROUPS, tuple(rule.name for rule in RULES))
     return read_settings(file, known), file
 
 

@@ -148,6 +148,19 @@ def request(
         SelectionError: A word cannot be read.
     """
     if data is None:
+        idle = {
+            "--data-root": root is not None,
+            "--download": download,
+            "--split": split != "test",
+            "--samples": samples != ActivationRequest.samples,
+            "--mean": mean is not None,
+            "--std": std is not None,
+            "--precision": precision is not Precision.float32,
+            "--sigma": sigma != ActivationRequest.sigma,
+            "--permutations": permutations != 0,
+        }
+        for option in (option for option, given in idle.items() if given):
+            raise SelectionError(f"{option} says nothing without --data, which brings the data.")
         return None
     return ActivationRequest(
         data,

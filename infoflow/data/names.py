@@ -120,6 +120,11 @@ def _not_there(name: str, file: Path, known: NamedSet | None) -> str:
         return f"{file} is not there; {file.parent} has the {nearest(file.stem, others)}."
     if known is not None:
         return f"{name}: there is no {file}; say where it is with --data-root or {VARIABLE}."
+    there = Path(name)
+    if there.is_dir():
+        return f"{name!r} is a folder: write folder:{name}, or hf:{name}."
+    if there.suffix == ".npz" and there.is_file():
+        return f"{name!r} is a file of arrays: write npz:{name}."
     return (
         f"{name!r} is no data set, and there is no {file}; {nearest(name, [*NAMES, 'shapes'])}. "
         "Others are given as folder:PATH, npz:PATH, hf:PATH or path/file.py:function."

@@ -88,6 +88,8 @@ def _batches(spec: str, path: Path, function: str) -> Iterator[Batch]:
     made: Any = found
     with _their_code(spec):
         made = found() if callable(found) else found
+    if isinstance(made, torch.Tensor | dict | tuple):
+        made = [made]  # one batch, not an iterable of them
     if isinstance(made, torch.utils.data.Dataset) and not isinstance(made, Iterable):
         raise DataError(
             f"{spec} is a data set of single samples: return a DataLoader of it, which makes "
@@ -126,7 +128,7 @@ def _their_code(spec: str, where: str = "") -> Iterator[None]:
         # What it prints must not break a report on standard output.
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except Exception as error:  # whatever their code raises
+    except (Exception, SystemExit) as error:  # whatever their code raises, and sys.exit
         kind = type(error).__name__
         said = first_line(error)
         what = kind if said == kind else f"{kind}: {said}"

@@ -46,8 +46,9 @@ def sentences(
     if hidden := len(activations.sites) - len(sites):
         lines.append(f"{counted(hidden, 'site')} off the chain not shown (--layers '*' lists them)")
     lines.append(left_off_line(report))
+    if report.data is not None:
+        lines += data_notes(report.data) if verbose else report.data.notes[1:]
     if verbose and report.data is not None:
-        lines += data_notes(report.data)
         if report.samples:
             lines.append(f"least sure of the samples {cut(named(report.samples), 6)}")
         lines += _reasons(sites)

@@ -90,6 +90,8 @@ def test_data_that_do_not_fit_are_one_sentence(run, tmp_path):
         (("--data", "shapes", "--mem-budget", "much"), ["--mem-budget", "much", "2GB"]),
         (("--data", "shapes", "--mean", "grey"), ["--mean", "grey"]),
         (("--data", "shapes", "--samples", "3"), ["3 samples", "8"]),
+        (("--samples", "10"), ["--samples", "--data"]),
+        (("--data", "folder:"), ["folder:PATH"]),
     ],
 )
 def test_bad_words_are_one_sentence(run, options, words):

@@ -160,7 +160,9 @@ def request(
             "--permutations": permutations != 0,
         }
         for option in (option for option, given in idle.items() if given):
-            raise SelectionError(f"{option} says nothing without --data, which brings the data.")
+            raise SelectionError(
+                f"{option} says nothing without data: say which, such as --data shapes."
+            )
         return None
     return ActivationRequest(
         data,

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-import torch
-from torch import Tensor
-
-from infoflow.activations import outputs, redundancy, units
+from infoflow.activations import outputs
 from infoflow.activations.chains import step_rows
-from infoflow.activations.first import First, first_run, task_loss
-from infoflow.activations.information import PAPERS_ALPHA, Information, information, number, rows
+from infoflow.activations.first import first_run, task_loss
 from infoflow.activations.request import ActivationRequest
 from infoflow.activations.running import (
     device_of,
@@ -26,19 +22,16 @@ from infoflow.activations.running import (
     refuse_too_many,
     summary,
 )
+from infoflow.activations.sites import SiteMeasures, known
 from infoflow.activations.uncertain import least_sure
-from infoflow.activations.variables import Variable, continuous, labels
 from infoflow.capture import Site
 from infoflow.capture.plan import Plan, plan
 from infoflow.capture.rooms import Gathered
 from infoflow.capture.stream import gather
 from infoflow.capture.survey import Survey, survey
-from infoflow.data.batch import IGNORED, Batch
+from infoflow.data.batch import Batch
 from infoflow.errors import CaptureError, SelectionError
 from infoflow.graph import Chain, cut_points
-from infoflow.kernels import Distances, Gaussian, gram
-from infoflow.measures.activations.alignment import cka
-from infoflow.measures.activations.probe import probe_of_distances
 from infoflow.models import Runnable
 from infoflow.models import first_run as first_call
 from infoflow.report import DataSummary, Measurement, Sample, Series
@@ -46,13 +39,9 @@ from infoflow.report import Site as SiteSummary
 
 PROBED = 4
 """Samples of the batch by which sites and chain are found."""
-PROBE_SAMPLES = 4000
-"""Samples that a linear probe sees at most, whose time is their cube."""
 
 ROLES = {"container": "block"}
 """Roles of sites in the report's words."""
-
-DIRECTIONS = ("input", "label", "error")
 
 Progress = Callable[[str], None]
 """Is told what is being done, in a few words."""
@@ -101,7 +90,6 @@ class _Run:
         self.rows: list[Measurement] = []
         self.series: list[Series] = []
         self.samples: tuple[Sample, ...] = ()
-        self.informations: dict[str, dict[str, Information]] = {d: {} for d in DIRECTIONS}
 
     def prepare(self, batch: Batch) -> Batch:
         """A batch where the network is."""
@@ -128,14 +116,21 @@ class _Run:
             self.rows += outputs.rows(first.outputs, self.data)
             self.series += outputs.series(first.outputs)
             self.samples = least_sure(first.outputs, self.data)
-        x, y, error = self.variables(first)
+        measures = SiteMeasures(
+            known(first, self.data, self.last, self.request.sigma),
+            self.request,
+            self.on_chain,
+            self.data.task == "classification",
+        )
         plan = self.plan()
         self.progress(plan.sentence)
         for gathered in gather(
             self.module, self.data, plan, loss=task_loss(self.data), prepare=self.prepare
         ):
-            self.measure(gathered, first, x, y, error)
-        for direction, found in self.informations.items():
+            self.measure(gathered, measures)
+        self.rows += measures.rows
+        self.series += measures.series
+        for direction, found in measures.informations.items():
             ordered = [site.name for site in self.chain.points if site.name in found]
             ordered = ordered[::-1] if direction == "error" else ordered
             self.rows += step_rows(direction, [(name, found[name]) for name in ordered])
@@ -147,24 +142,6 @@ class _Run:
             self.samples,
             self.settings(plan),
         )
-
-    def variables(self, first: First) -> tuple[Variable, Variable | None, Variable | None]:
-        """X, Y (None where there is nothing to compare with) and the last error signal."""
-        x = first.x if first.x.is_floating_point() else first.x.to(torch.float64)
-        x_variable = continuous("X", x, self.request.sigma)
-        y = None
-        if first.targets is not None and bool((first.targets == IGNORED).any()):
-            return x_variable, None, None  # not every sample has a label
-        if first.targets is not None and self.data.task == "classification":
-            y = labels("Y", first.targets, self.data.classes)
-        elif first.targets is not None and self.data.task == "regression":
-            y = continuous("Y", first.targets, self.request.sigma, x_variable)
-        error = None
-        if first.error is not None:
-            error = continuous(
-                f"δ of {self.last.name}", direction(first.error), self.request.sigma, x_variable
-            )
-        return x_variable, y, error
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -185,73 +162,16 @@ class _Run:
             disk=shutil.disk_usage(tempfile.gettempdir()).free // 2,
         )
 
-    def measure(
-        self,
-        gathered: Gathered,
-        first: First,
-        x: Variable,
-        y: Variable | None,
-        error: Variable | None,
-    ) -> None:
+    def measure(self, gathered: Gathered, measures: SiteMeasures) -> None:
         """Everything of the sites of one pass."""
         for site, row in gathered.non_finite.items():
             raise CaptureError(f"The activations of {site.name} are NaN from sample {row + 1} on.")
         for site, values in gathered.activations.items():
             self.progress(site.name)
-            self.of_activations(site, values, first, x, y)
+            measures.of_activations(site, values)
         for site, values in gathered.errors.items():
             self.progress(f"δ of {site.name}")
-            self.of_errors(site, values, x, error)
-
-    def of_activations(
-        self, site: Site, values: Tensor, first: First, x: Variable, y: Variable | None
-    ) -> None:
-        """Units, information about X and Y, alignment and probe of one site."""
-        nonlinear = site.module_type.lower() if site.role == "nonlinearity" else ""
-        found = units.Units(nonlinear)
-        for start in range(0, len(values), self.request.batch_size):
-            found.add(values[start : start + self.request.batch_size])
-        redundancy.report(site, values, x, self.rows, self.series)
-        self.rows += units.rows(site.name, found)
-        self.series += units.series(site.name, found, values)
-        t = continuous(site.name, values, self.request.sigma, x)
-        self.inform("input", x, t)
-        self.rows.append(_aligned(site.name, "alignment.input", x, t))
-        if y is None:
-            return
-        self.inform("label", y, t)
-        self.rows.append(_aligned(site.name, "alignment.label", y, t))
-        if self.data.task == "classification" and first.targets is not None:
-            self.rows += _probe(t, first.targets, self.request.seed)
-
-    def of_errors(self, site: Site, values: Tensor, x: Variable, error: Variable | None) -> None:
-        """Norm of the error signal; along the chain its information about the last one."""
-        norms = values.flatten(1).to(torch.float64).norm(dim=1)
-        self.rows.append(
-            number(
-                site.name,
-                "gradient-norm",
-                "value",
-                float(norms.mean()),
-                unit="nats per unit",
-                method=f"mean over samples of ‖δ‖; n = {len(norms)}",
-            )
-        )
-        if error is None or site.name not in self.on_chain:
-            return
-        self.inform("error", error, continuous(site.name, direction(values), self.request.sigma, x))
-
-    def inform(self, which: str, other: Variable, t: Variable) -> None:
-        """Information of a site about X, Y or the last error signal."""
-        found = information(
-            other, t, permutations=self.request.permutations, seed=self.request.seed,
-            alpha=PAPERS_ALPHA, on_chain=t.name in self.on_chain,
-        )  # fmt: skip
-        self.informations[which][t.name] = found
-        note = t.width.note if t.width is not None else ""
-        self.rows += rows(t.name, f"mutual-information.{which}", found, note=note)
-        if which == "input":
-            self.rows += _entropies(t, found)
+            measures.of_errors(site, values)
 
     def summaries(self) -> tuple[SiteSummary, ...]:
         """Every site that was looked at, and whether it is on the chain."""
@@ -283,13 +203,6 @@ class _Run:
         }
 
 
-def direction(errors: Tensor) -> Tensor:
-    """δ/‖δ‖ of each sample (n, d); a δ of exactly 0 stays 0."""
-    flat = errors.flatten(1).to(torch.float64)
-    norms = flat.norm(dim=1, keepdim=True)
-    return flat / torch.where(norms > 0, norms, 1.0)
-
-
 def _chosen(survey: Survey, chain: Chain, patterns: tuple[str, ...]) -> tuple[Site, ...]:
     """Sites to look at: all of one row a sample, containers only where they are on the chain."""
     points = set(chain.points)
@@ -303,44 +216,3 @@ def _chosen(survey: Survey, chain: Chain, patterns: tuple[str, ...]) -> tuple[Si
             )
         sites = named
     return tuple(sites)
-
-
-def _aligned(name: str, measure: str, other: Variable, t: Variable) -> Measurement:
-    value = float(cka(_linear(other), _linear(t)))
-    method = "linear CKA; of labels with the indicator kernel"
-    return number(name, measure, "value", value, unit="share", method=method)
-
-
-def _linear(variable: Variable) -> Tensor:
-    """The linear kernel of the samples, up to what centring takes away; the labels' own."""
-    if variable.width is None:
-        return gram(variable.kernel)
-    whole = slice(0, variable.samples)
-    return -0.5 * _distances(variable).tile(whole, whole)
-
-
-def _distances(variable: Variable) -> Distances:
-    assert isinstance(variable.kernel, Gaussian)
-    return variable.kernel.distances
-
-
-def _probe(t: Variable, targets: Tensor, seed: int) -> Iterator[Measurement]:
-    chosen = slice(0, min(t.samples, PROBE_SAMPLES))
-    found = probe_of_distances(_distances(t).tile(chosen, chosen), targets[chosen], seed)
-    method = (
-        f"ridge regression trained on half of the samples; chance {found.chance:.3g}; "
-        f"n = {found.held_out} held out"
-    )
-    yield number(
-        t.name, "probe-accuracy", "value", found.accuracy, unit="share", low=found.low,
-        high=found.high, method=method,
-    )  # fmt: skip
-
-
-def _entropies(t: Variable, found: Information) -> Iterator[Measurement]:
-    method = f"quadratic Rényi, without diagonal (α = 2); {t.words}; n = {t.samples}"
-    yield number(t.name, "renyi-entropy", "value", float(found.quadratic.entropy_t), method=method)
-    if found.papers is not None:
-        papers = found.papers
-        method = f"matrix-based Rényi, α = {PAPERS_ALPHA:g}; n = {papers.samples}"
-        yield number(t.name, "renyi-entropy", "papers", papers.entropy, method=method)

@@ -1,0 +1,61 @@
+"""What stands beside a site's information: alignment (CKA), a linear probe, its own entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from infoflow.activations.information import PAPERS_ALPHA, Information, number
+from infoflow.activations.variables import Variable
+from infoflow.kernels import Distances, Gaussian, gram
+from infoflow.measures.activations.alignment import cka
+from infoflow.measures.activations.probe import probe_of_distances
+from infoflow.report import Measurement
+
+PROBE_SAMPLES = 4000
+"""Samples that a linear probe sees at most, whose time is their cube."""
+
+
+def aligned(name: str, measure: str, other: Variable, t: Variable) -> Measurement:
+    """Linear CKA of a site with X or Y."""
+    value = float(cka(_linear(other), _linear(t)))
+    method = "linear CKA; of labels with the indicator kernel"
+    return number(name, measure, "value", value, unit="share", method=method)
+
+
+def _linear(variable: Variable) -> Tensor:
+    """The linear kernel of the samples, up to what centring takes away; the labels' own."""
+    if variable.width is None:
+        return gram(variable.kernel)
+    whole = slice(0, variable.samples)
+    return -0.5 * _distances(variable).tile(whole, whole)
+
+
+def _distances(variable: Variable) -> Distances:
+    assert isinstance(variable.kernel, Gaussian)
+    return variable.kernel.distances
+
+
+def probe(t: Variable, targets: Tensor, seed: int) -> Iterator[Measurement]:
+    """The accuracy of a linear probe for the labels."""
+    chosen = slice(0, min(t.samples, PROBE_SAMPLES))
+    found = probe_of_distances(_distances(t).tile(chosen, chosen), targets[chosen], seed)
+    method = (
+        f"ridge regression trained on half of the samples; chance {found.chance:.3g}; "
+        f"n = {found.held_out} held out"
+    )
+    yield number(
+        t.name, "probe-accuracy", "value", found.accuracy, unit="share", low=found.low,
+        high=found.high, method=method,
+    )  # fmt: skip
+
+
+def entropies(t: Variable, found: Information) -> Iterator[Measurement]:
+    """The entropy of a site, quadratic and, on the chain, the papers'."""
+    method = f"quadratic Rényi, without diagonal (α = 2); {t.words}; n = {t.samples}"
+    yield number(t.name, "renyi-entropy", "value", float(found.quadratic.entropy_t), method=method)
+    if found.papers is not None:
+        papers = found.papers
+        method = f"matrix-based Rényi, α = {PAPERS_ALPHA:g}; n = {papers.samples}"
+        yield number(t.name, "renyi-entropy", "papers", papers.entropy, method=method)

@@ -71,7 +71,7 @@ def _batch(
     if len(lengths) > 1 or -1 in lengths:
         shapes = ", ".join(shape_text(tuple(part.shape)) for part in parts)
         raise DataError(f"{where}: its tensors do not count the same samples ({shapes}).")
-    return Batch(inputs, named[x_key(inputs)], targets, mask, lengths.pop())
+    return Batch(inputs, targets, mask, x_key(inputs))
 
 
 def x_key(inputs: tuple[Tensor, ...] | dict[str, Tensor]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -51,7 +51,7 @@ class Data:
         if batch_size < 1:
             raise DataError(f"a batch has at least one sample, not {batch_size}.")
         for start in range(0, self.samples, batch_size):
-            yield self.read(start, min(start + batch_size, self.samples))
+            yield replace(self.read(start, min(start + batch_size, self.samples)), start=start)
 
     def first(self, count: int) -> Batch:
         """The first samples, as many as there are up to ``count``, as one batch."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from infoflow.capture.batches import Samples
+from infoflow.capture.batches import Batch
 from infoflow.capture.losses import summed_loss
 from infoflow.errors import CaptureError
 
@@ -20,13 +20,13 @@ def normal(*shape: int) -> torch.Tensor:
 def test_classification() -> None:
     logits, labels = normal(4, 3), torch.tensor([0, 1, 2, 1])
     wanted = -functional.log_softmax(logits, 1)[torch.arange(4), labels].sum()
-    assert torch.allclose(summed_loss({"logits": logits}, Samples(INPUTS, labels)), wanted)
+    assert torch.allclose(summed_loss({"logits": logits}, Batch(INPUTS, labels)), wanted)
 
 
 def test_segmentation_has_classes_first() -> None:
     logits, masks = normal(4, 3, 5, 5), torch.randint(0, 3, (4, 5, 5))
     wanted = functional.cross_entropy(logits, masks, reduction="sum")
-    assert torch.allclose(summed_loss(logits, Samples(INPUTS, masks)), wanted)
+    assert torch.allclose(summed_loss(logits, Batch(INPUTS, masks)), wanted)
 
 
 @pytest.mark.parametrize("classes", [7, 5])
@@ -34,7 +34,7 @@ def test_tokens_have_classes_last_and_padding_does_not_count(classes: int) -> No
     logits, ids = normal(4, 5, classes), torch.randint(0, classes, (4, 5))
     mask = torch.arange(5) < torch.tensor([5, 3, 1, 4])[:, None]
     wanted = functional.cross_entropy(logits[mask], ids[mask], reduction="sum")
-    assert torch.allclose(summed_loss(logits, Samples(INPUTS, ids, mask)), wanted)
+    assert torch.allclose(summed_loss(logits, Batch(INPUTS, ids, mask)), wanted)
 
 
 def test_tokens_are_foretold_from_the_position_before() -> None:
@@ -42,36 +42,36 @@ def test_tokens_are_foretold_from_the_position_before() -> None:
     mask = ids > 0
     log_p = functional.log_softmax(logits, 2)
     wanted = -(log_p[0, 0, 2] + log_p[0, 1, 3] + log_p[0, 2, 4])
-    assert torch.allclose(summed_loss(logits, Samples((ids,), ids, mask)), wanted)
+    assert torch.allclose(summed_loss(logits, Batch((ids,), ids, mask)), wanted)
 
 
 def test_probabilities_are_not_taken_for_logits() -> None:
     logits, labels = normal(4, 3), torch.tensor([0, 1, 2, 1])
-    found = summed_loss(logits.softmax(1), Samples(INPUTS, labels))
+    found = summed_loss(logits.softmax(1), Batch(INPUTS, labels))
     assert torch.allclose(found, functional.cross_entropy(logits, labels, reduction="sum"))
 
 
 def test_one_logit() -> None:
     logits, labels = normal(4, 1), torch.tensor([0, 1, 1, 0])
     wanted = functional.softplus(torch.where(labels == 1, -logits[:, 0], logits[:, 0])).sum()
-    assert torch.allclose(summed_loss(logits, Samples(INPUTS, labels)), wanted)
+    assert torch.allclose(summed_loss(logits, Batch(INPUTS, labels)), wanted)
 
 
 def test_regression() -> None:
     output, targets = normal(4, 1), torch.linspace(0, 1, 4)
     wanted = 0.5 * (output[:, 0] - targets).square().sum()
     for shaped in (output, output[:, 0]):
-        assert torch.allclose(summed_loss(shaped, Samples(INPUTS, targets)), wanted)
+        assert torch.allclose(summed_loss(shaped, Batch(INPUTS, targets)), wanted)
 
 
 def test_without_labels_the_own_class() -> None:
     logits = normal(4, 3)
     wanted = functional.cross_entropy(logits, logits.argmax(1), reduction="sum")
-    assert torch.allclose(summed_loss(logits, Samples(INPUTS)), wanted)
+    assert torch.allclose(summed_loss(logits, Batch(INPUTS)), wanted)
 
 
 def test_half_precision_is_summed_in_single() -> None:
-    loss = summed_loss(normal(4, 3).half(), Samples(INPUTS, torch.tensor([0, 1, 2, 1])))
+    loss = summed_loss(normal(4, 3).half(), Batch(INPUTS, torch.tensor([0, 1, 2, 1])))
     assert loss.dtype == torch.float32
 
 
@@ -88,4 +88,4 @@ def test_half_precision_is_summed_in_single() -> None:
 )
 def test_misfits(output, targets, message) -> None:
     with pytest.raises(CaptureError, match=message):
-        summed_loss(output, Samples(INPUTS, targets))
+        summed_loss(output, Batch(INPUTS, targets))

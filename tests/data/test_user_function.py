@@ -182,7 +182,7 @@ def test_a_file_that_cannot_be_run(tmp_path):
 
 def test_a_batch_moves_as_a_whole():
     x, y = torch.ones(2, 3), torch.ones(2, dtype=torch.long)
-    batch = Batch({"a": y, "b": x}, x, torch.ones(2), torch.ones(2, 1).bool(), 2)
+    batch = Batch({"a": y, "b": x}, torch.ones(2), torch.ones(2, 1).bool(), key="b")
     moved = batch.to(dtype=torch.float16)
     assert moved.x is moved.inputs["b"]
     assert moved.x.dtype == torch.float16

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from infoflow.activations import outputs, redundancy, units
 from infoflow.activations.chains import step_rows
-from infoflow.activations.first import First, first_run, task_loss
+from infoflow.activations.first import First, first_run
 from infoflow.activations.information import PAPERS_ALPHA, Information, information, number, rows
 from infoflow.activations.request import ActivationRequest
 from infoflow.activations.running import (
@@ -39,13 +39,11 @@ from infoflow.graph import Chain, cut_points
 from infoflow.kernels import Distances, Gaussian, gram
 from infoflow.measures.activations.alignment import cka
 from infoflow.measures.activations.probe import probe_of_distances
-from infoflow.models import Runnable
-from infoflow.models import first_run as first_call
+from infoflow.measures.outputs.reading import reading_of
+from infoflow.models import Runnable, trial
 from infoflow.report import DataSummary, Measurement, Sample, Series
 from infoflow.report import Site as SiteSummary
 
-PROBED = 4
-"""Samples of the batch by which sites and chain are found."""
 PROBE_SAMPLES = 4000
 """Samples that a linear probe sees at most, whose time is their cube."""
 
@@ -93,8 +91,9 @@ class _Run:
         self.data = opened(request, preprocessing_of(network, request))
         refuse_too_many(self.data.samples)
         self.module = placed(network.module, self.device, self.dtype)
-        few = self.prepare(self.data.first(PROBED))
-        first_call(self.module, few)
+        self.trial = trial(self.module, self.data, self.prepare)
+        self.data, self.reading = reading_of(self.trial)
+        few = self.trial.batch
         self.survey: Survey = survey(self.module, few)
         self.chain: Chain = cut_points(self.module, few)
         self.sites = _chosen(self.survey, self.chain, request.layers)
@@ -121,7 +120,7 @@ class _Run:
         """Everything, in order."""
         self.progress("outputs")
         first = first_run(
-            self.module, self.data, self.last,
+            self.module, self.data, self.reading, self.last,
             batch_size=self.request.batch_size, prepare=self.prepare,
         )  # fmt: skip
         if first.outputs is not None:
@@ -132,7 +131,7 @@ class _Run:
         plan = self.plan()
         self.progress(plan.sentence)
         for gathered in gather(
-            self.module, self.data, plan, loss=task_loss(self.data), prepare=self.prepare
+            self.module, self.data, plan, loss=self.reading.loss, prepare=self.prepare
         ):
             self.measure(gathered, first, x, y, error)
         for direction, found in self.informations.items():
@@ -170,7 +169,7 @@ class _Run:
     def notes(self) -> tuple[str, ...]:
         """What differs in the network that ran, and the sites that nothing can be said of."""
         left = [f"{site.name}: {reason}." for site, reason in self.survey.left_out]
-        return (*self.network.notes, *left)
+        return (*self.network.notes, *self.trial.notes, *self.reading.notes, *left)
 
     def plan(self) -> Plan:
         """How the activations are gathered."""

@@ -38,8 +38,10 @@ class Batch:
     @property
     def x(self) -> Tensor:
         """The tensor that is X, one of the inputs."""
-        held = dict(self.inputs if isinstance(self.inputs, Mapping) else enumerate(self.inputs))
-        return next(iter(held.values())) if self.key is None else held[self.key]
+        items: list[tuple[str | int, Tensor]] = (
+            [*self.inputs.items()] if isinstance(self.inputs, dict) else [*enumerate(self.inputs)]
+        )
+        return next(tensor for key, tensor in items if self.key is None or key == self.key)
 
     @property
     def size(self) -> int:

@@ -33,6 +33,7 @@ class Data:
         pictures: The samples of these numbers as uint8 arrays (height, width[, 3]), before any
             normalisation; None where samples are no pictures.
         notes: Sentences: what was skipped, renamed, or is less than what was asked for.
+        largest: Of targets that are floats, but whole numbers from 0 on; they may be labels.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Data:
     preprocessing: str = ""
     pictures: Pictures | None = None
     notes: tuple[str, ...] = ()
+    largest: int | None = None
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """All samples in order, ``batch_size`` at a time; the last batch may be smaller."""

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from infoflow.data import of_one_input, open_data
 from infoflow.data.data import Data
 from infoflow.errors import DataError, SelectionError
-from infoflow.measures.outputs.proportion import proportion
 from infoflow.pruning.convolutions import Convolution, convolutions, silence
 from infoflow.pruning.effect import Measured, measure, of_draws, of_one
 from infoflow.pruning.ranking import Candidate, by_lot, by_norm, choose, lot_in_layers
+from infoflow.statistics.proportion import proportion
 
 LAYERS = (Convolution("a", 4), Convolution("b", 6))
 

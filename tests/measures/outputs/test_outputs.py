@@ -31,12 +31,12 @@ from infoflow.measures.outputs.predictive import (  # noqa: E402
     perplexity,
     predictive_entropy,
 )
-from infoflow.measures.outputs.proportion import proportion  # noqa: E402
 from infoflow.measures.outputs.regression import (  # noqa: E402
     explained_variance,
     mean_squared_error,
 )
 from infoflow.measures.outputs.stream import OutputStream  # noqa: E402
+from infoflow.statistics.proportion import proportion  # noqa: E402
 
 SEEDS = st.integers(0, 2**16)
 

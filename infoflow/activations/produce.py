@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from infoflow.activations import outputs, redundancy, units
+from infoflow.activations import number_rows, outputs, redundancy, units
 from infoflow.activations.chains import step_rows
 from infoflow.activations.first import First, first_run
 from infoflow.activations.information import PAPERS_ALPHA, Information, information, number, rows
@@ -127,6 +127,8 @@ class _Run:
             self.rows += outputs.rows(first.outputs, self.data)
             self.series += outputs.series(first.outputs)
             self.samples = least_sure(first.outputs, self.data)
+        if first.numbers is not None:
+            self.rows += number_rows.rows(first.numbers)
         x, y, error = self.variables(first)
         plan = self.plan()
         self.progress(plan.sentence)

@@ -79,7 +79,7 @@ def test_tensors(path, capsys):
 def test_arrays_and_labels(path):
     data = open_data(f"{path}:arrays")
     batch = data.first(10)
-    assert batch.x.dtype == torch.float32
+    assert batch.x.dtype == torch.float64
     assert batch.targets.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5]
     assert data.task == "classification"
 
@@ -188,7 +188,7 @@ def test_a_batch_moves_as_a_whole():
     assert moved.x.dtype == torch.float16
     assert moved.inputs["a"].dtype == torch.int64
     assert moved.targets.dtype == torch.float32
-    assert batch.x.dtype == torch.float32
+    assert batch.x.dtype == torch.float64
     half = batch.part(1, 2)
     assert (half.size, half.x.shape, half.mask.shape) == (1, (1, 3), (1, 1))
     both = combined([of_one_input(x), of_one_input(x + 1)], lambda parts, role: torch.cat(parts))

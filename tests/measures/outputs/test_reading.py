@@ -192,5 +192,5 @@ def test_what_depends_on_the_batch_is_told() -> None:
     notes = trial(network, from_arrays("a", X.numpy(), LABELS.numpy())).notes
     assert "0 normalises by the batch" in notes[0]
     assert "depends on the others" in notes[1]
-    plain = nn.Sequential(nn.BatchNorm1d(3), nn.InstanceNorm1d(3), nn.Linear(3, 2))
-    assert trial(plain, from_arrays("a", X.numpy(), LABELS.numpy())).notes == ()
+    plain = nn.Sequential(nn.BatchNorm2d(1), nn.InstanceNorm2d(1), nn.Flatten(), nn.Linear(16, 2))
+    assert trial(plain, from_arrays("a", normal(6, 1, 4, 4).numpy(), LABELS.numpy())).notes == ()

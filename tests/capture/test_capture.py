@@ -412,3 +412,29 @@ def test_named_inputs_are_passed_by_name() -> None:
     assert list(named(batch.inputs)) == ["ids", "mask"]
     with capture(Tokens()) as recorder:
         assert recorder.run(batch).shape == (4, 3)
+
+
+def test_the_parts_of_attention_layers_speak_and_the_outputs_stay() -> None:
+    """In evaluation mode torch runs the whole layer as one fused function."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    network = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+    x = images(4, 5, 8)
+    with torch.no_grad():
+        fused = network(*x)
+    with capture(network) as recorder:
+        output = recorder.run(Batch(x))
+    assert torch.allclose(output, fused, atol=1e-6)
+    assert {"layers.0.norm1", "layers.0.linear1", "layers.1.linear2"} <= {
+        site.name for site in recorder.sites
+    }
+    assert torch.backends.mha.get_fastpath_enabled()
+    with pytest.raises(CaptureError), capture(network) as recorder:
+        recorder.run(Batch(images(4, 5, 7)))
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_ids_outside_an_embedding_are_told() -> None:
+    network = nn.Sequential(nn.Embedding(5, 3), nn.Flatten())
+    with pytest.raises(CaptureError, match=r"embedding 0 .* ids 0 to 4, .*given 9 .row 2"):
+        with capture(network) as recorder:
+            recorder.run(Batch((torch.tensor([[1, 2], [3, 9]]),)))

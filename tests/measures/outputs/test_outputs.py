@@ -335,7 +335,7 @@ def test_the_stream_of_labels_and_of_none():
 
 
 def test_the_stream_refuses_labels_that_the_network_cannot_give():
-    with pytest.raises(DataError, match="label 2, and the network has 2 outputs"):
+    with pytest.raises(DataError, match=r"label 2 \(sample 3\), and the network has 2 outputs"):
         OutputStream().add(torch.zeros(3, 2), torch.tensor([0, 1, 2]))
 
 

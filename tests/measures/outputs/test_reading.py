@@ -53,7 +53,7 @@ def test_floats_that_are_labels() -> None:
     assert (data.task, reading.form, data.classes) == ("classification", "one logit", ("0", "1"))
     with pytest.raises(DataError, match="label 7, and the network has 3 outputs"):
         read(normal(6, 3), X, LABELS.float() * 7)
-    with pytest.raises(DataError, match="1 number for each sample as targets, .*gives 3"):
+    with pytest.raises(DataError, match=r"1 number for each sample as targets, .*gives 3"):
         read(normal(6, 3), X, normal(6))
 
 

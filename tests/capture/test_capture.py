@@ -435,6 +435,6 @@ def test_the_parts_of_attention_layers_speak_and_the_outputs_stay() -> None:
 
 def test_ids_outside_an_embedding_are_told() -> None:
     network = nn.Sequential(nn.Embedding(5, 3), nn.Flatten())
-    with pytest.raises(CaptureError, match=r"embedding 0 .* ids 0 to 4, .*given 9 .row 2"):
-        with capture(network) as recorder:
-            recorder.run(Batch((torch.tensor([[1, 2], [3, 9]]),)))
+    words = r"embedding 0 .* ids 0 to 4, .*given 9 .row 2"
+    with capture(network) as recorder, pytest.raises(CaptureError, match=words):
+        recorder.run(Batch((torch.tensor([[1, 2], [3, 9]]),)))

@@ -188,7 +188,7 @@ def test_a_batch_moves_as_a_whole():
     assert moved.x.dtype == torch.float16
     assert moved.inputs["a"].dtype == torch.int64
     assert moved.targets.dtype == torch.float32
-    assert batch.x.dtype == torch.float64
+    assert batch.x.dtype == torch.float32
     half = batch.part(1, 2)
     assert (half.size, half.x.shape, half.mask.shape) == (1, (1, 3), (1, 1))
     both = combined([of_one_input(x), of_one_input(x + 1)], lambda parts, role: torch.cat(parts))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from infoflow.activations.request import ActivationRequest
 from infoflow.analysis import versions
 from infoflow.checkpoints import open_checkpoint
-from infoflow.errors import DataError, SelectionError
+from infoflow.errors import SelectionError
 from infoflow.findings import find
 from infoflow.report import Coverage, Report
 from infoflow.words import counted, joined
@@ -85,7 +85,7 @@ def ensemble(
         batch_size=request.batch_size,
         prepare=lambda batch: batch.to(device, dtype),
     )
-    first = members[0].data
+    first = answers.data
     called = [member.name for member in members]
     report = Report(
         source=SOURCE,
@@ -182,13 +182,7 @@ def _members(found: Sequence[_Found], request: ActivationRequest) -> Iterator[Me
     known = [preprocessing_of(one.network, request) for one in found]
     shared = {preparation: opened(request, preparation) for preparation in dict.fromkeys(known)}
     for one, preparation in zip(found, known, strict=True):
-        data = shared[preparation]
-        if data.task == "regression":
-            raise DataError(
-                f"{request.data} has numbers for targets: the entropies of an ensemble are those "
-                "of classes."
-            )
-        yield Member(one.name, placed(one.network.module, device, dtype), data)
+        yield Member(one.name, placed(one.network.module, device, dtype), shared[preparation])
 
 
 def _preprocessing(members: Sequence[Member]) -> str:

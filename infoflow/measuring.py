@@ -128,5 +128,9 @@ def _on_device(layer: Layer, device: str) -> Layer:
         weight = torch.from_numpy(layer.weight.astype("float64")).to(device)
     except (RuntimeError, AssertionError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
+        if reason.startswith(("Expected one of", "Invalid device string")):
+            raise SelectionError(
+                f"There is no device {device!r}: write cpu, cuda, cuda:1 or mps."
+            ) from error
         raise SelectionError(f"The device {device!r} cannot be used: {reason}") from error
     return replace(layer, weight=weight)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
 
-from infoflow.capture.batches import Inputs, Samples
+from infoflow.capture.batches import Batch, Inputs
 
 CLASSES = 3
 
@@ -307,9 +307,9 @@ class Case:
             torch.manual_seed(3)
             return self.make()
 
-    def batch(self, seed: int = 0) -> Samples:
+    def batch(self, seed: int = 0) -> Batch:
         """Four samples with labels."""
-        return Samples(self.inputs(seed), torch.tensor([0, 1, 2, 1]))
+        return Batch(self.inputs(seed), torch.tensor([0, 1, 2, 1]))
 
 
 def vectors(seed: int) -> Inputs:

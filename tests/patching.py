@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from infoflow.capture.batches import Inputs, Samples, call, mapped, named
+from infoflow.capture.batches import Batch, Inputs, call, mapped, named
 from infoflow.capture.nesting import main_output
 from infoflow.capture.site import Site
 from infoflow.capture.undisturbed import undisturbed
@@ -26,7 +26,7 @@ def run_with(module: nn.Module, inputs: Inputs, change: Change) -> Tensor:
     return output
 
 
-def copies(module: nn.Module, batch: Samples) -> dict[str, Tensor]:
+def copies(module: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """The naive twin of capturing: every tensor copied as soon as it exists."""
     seen: dict[str, Tensor] = {}
 

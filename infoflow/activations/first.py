@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from infoflow.capture import Site, capture
 from infoflow.capture.batches import Batch
-from infoflow.capture.losses import summed_loss
-from infoflow.capture.nesting import main_output
-from infoflow.capture.stream import Loss, stream
+from infoflow.capture.stream import stream
 from infoflow.data import Data
-from infoflow.data.batch import IGNORED
+from infoflow.data.arrays import refuse_constant
 from infoflow.errors import CaptureError
-from infoflow.measures.outputs.logits import logits_of, next_token
+from infoflow.measures.outputs.reading import Reading
+from infoflow.measures.outputs.regression import Regression, RegressionStream
 from infoflow.measures.outputs.stream import Outputs, OutputStream
 
 
@@ -27,7 +26,8 @@ class First:
     Args:
         x: (n, …) what the network is given.
         targets: (n, …), None where there are none.
-        outputs: None where outputs are no logits.
+        outputs: None where outputs are numbers.
+        numbers: None where outputs are of classes, and without targets.
         error: δ of the last site of the chain, None where there is no loss.
     """
 
@@ -35,19 +35,23 @@ class First:
     targets: Tensor | None
     outputs: Outputs | None
     error: Tensor | None
+    numbers: Regression | None = None
 
 
-def first_run(module: nn.Module, data: Data, last: Site, *, batch_size: int, prepare: Any) -> First:
+def first_run(
+    module: nn.Module, data: Data, reading: Reading, last: Site, *, batch_size: int, prepare: Any
+) -> First:
     """Run all samples once.
 
     Args:
         module: The network.
         data: The samples.
+        reading: How outputs are read against targets.
         last: Site whose error signal is wanted.
         batch_size: Samples at once.
         prepare: Moves a batch to the network's device and precision.
     """
-    seen = _Seen(module, data, OutputStream() if data.task != "regression" else None)
+    seen = _Seen(module, reading)
     stream(
         module,
         data,
@@ -57,22 +61,10 @@ def first_run(module: nn.Module, data: Data, last: Site, *, batch_size: int, pre
         loss=seen.loss,
         prepare=prepare,
     )
-    return seen.first()
-
-
-def task_loss(data: Data) -> Loss:
-    """The summed loss of this task from an output and a batch."""
-
-    def loss(output: Any, batch: Batch) -> Tensor:
-        if data.task == "next-token":
-            tokens = batch.x if batch.targets is None else batch.targets
-            logits, following = next_token(logits_of(output), tokens, batch.mask)
-            return nn.functional.cross_entropy(
-                logits.to(torch.float64), following, ignore_index=IGNORED, reduction="sum"
-            )
-        return summed_loss(output, batch)
-
-    return loss
+    first = seen.first()
+    if len(data.first(1).inputs) == 1:
+        refuse_constant(data.name, first.x)
+    return first
 
 
 def refuse_non_finite(module: nn.Module, batch: Batch, start: int) -> None:
@@ -104,8 +96,9 @@ class _Seen:
     """The consumer of the first run."""
 
     module: nn.Module
-    data: Data
-    outputs: OutputStream | None
+    reading: Reading
+    outputs: OutputStream = field(default_factory=OutputStream)
+    numbers: RegressionStream = field(default_factory=RegressionStream)
     x: list[Tensor] = field(default_factory=list)
     targets: list[Tensor] = field(default_factory=list)
     errors: list[Tensor] = field(default_factory=list)
@@ -114,22 +107,22 @@ class _Seen:
     def loss(self, output: Any, batch: Batch) -> Tensor:
         """The batch's loss; its output is kept, to be looked at once the batch is through."""
         self.output = output
-        return task_loss(self.data)(output, batch)
+        return self.reading.loss(output, batch)
 
     def look(self, output: Any, batch: Batch) -> None:
         """Keep what the report says of the outputs."""
         self.x.append(batch.x.detach().cpu())
         if batch.targets is not None:
             self.targets.append(batch.targets.cpu())
-        if self.outputs is None:
-            return
-        logits = main_output(output)
-        assert logits is not None
-        targets = batch.targets
-        if self.data.task == "next-token":
-            tokens = batch.x if targets is None else targets
-            logits, targets = next_token(logits, tokens, batch.mask)
-        self.outputs.add(logits.detach(), targets)
+        with torch.no_grad():
+            if self.reading.form == "numbers":
+                values, numbers = self.reading.answers(output, batch)
+                if numbers is not None:
+                    self.numbers.add(values, numbers)
+                return
+            log_q, targets = self.reading.log_probabilities(output, batch)
+            counts = self.reading.counts(log_q, batch)
+            self.outputs.add_log_probabilities(log_q, targets, counts)
 
     def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """The batch is through: it will not be run again in halves."""
@@ -146,6 +139,7 @@ class _Seen:
         return First(
             torch.cat(self.x),
             torch.cat(self.targets) if self.targets else None,
-            self.outputs.outputs() if self.outputs is not None else None,
+            None if self.reading.form == "numbers" else self.outputs.outputs(),
             torch.cat(self.errors) if self.errors else None,
+            self.numbers.result() if self.reading.form == "numbers" and self.targets else None,
         )

@@ -43,6 +43,8 @@ def rows(found: Outputs, data: Data) -> Iterator[Measurement]:
     if found.reliability is not None:
         error = found.reliability.calibration_error
         yield row("calibration-error", "value", error, unit="share")
+    if data.task == "segmentation" and found.mean_iou is not None:
+        yield row("mean-iou", "value", found.mean_iou, unit="share")
     if data.task == "next-token" and found.perplexity is not None:
         yield row("perplexity", "value", found.perplexity, unit="per token")
     entropy = found.entropy[found.entropy.isfinite()]

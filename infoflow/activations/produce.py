@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from infoflow.activations import outputs
+from infoflow.activations import number_rows, outputs
 from infoflow.activations.chains import step_rows
-from infoflow.activations.first import first_run, task_loss
+from infoflow.activations.first import first_run
 from infoflow.activations.request import ActivationRequest
 from infoflow.activations.running import (
     device_of,
@@ -32,13 +32,10 @@ from infoflow.capture.survey import Survey, survey
 from infoflow.data.batch import Batch
 from infoflow.errors import CaptureError, SelectionError
 from infoflow.graph import Chain, cut_points
-from infoflow.models import Runnable
-from infoflow.models import first_run as first_call
+from infoflow.measures.outputs.reading import reading_of
+from infoflow.models import Runnable, trial
 from infoflow.report import DataSummary, Measurement, Sample, Series
 from infoflow.report import Site as SiteSummary
-
-PROBED = 4
-"""Samples of the batch by which sites and chain are found."""
 
 ROLES = {"container": "block"}
 """Roles of sites in the report's words."""
@@ -82,8 +79,9 @@ class _Run:
         self.data = opened(request, preprocessing_of(network, request))
         refuse_too_many(self.data.samples)
         self.module = placed(network.module, self.device, self.dtype)
-        few = self.prepare(self.data.first(PROBED))
-        first_call(self.module, few)
+        self.trial = trial(self.module, self.data, self.prepare)
+        self.data, self.reading = reading_of(self.trial)
+        few = self.trial.batch
         self.survey: Survey = survey(self.module, few)
         self.chain: Chain = cut_points(self.module, few)
         self.sites = _chosen(self.survey, self.chain, request.layers)
@@ -109,13 +107,15 @@ class _Run:
         """Everything, in order."""
         self.progress("outputs")
         first = first_run(
-            self.module, self.data, self.last,
+            self.module, self.data, self.reading, self.last,
             batch_size=self.request.batch_size, prepare=self.prepare,
         )  # fmt: skip
         if first.outputs is not None:
             self.rows += outputs.rows(first.outputs, self.data)
             self.series += outputs.series(first.outputs)
             self.samples = least_sure(first.outputs, self.data)
+        if first.numbers is not None:
+            self.rows += number_rows.rows(first.numbers)
         measures = SiteMeasures(
             known(first, self.data, self.last, self.request.sigma),
             self.request,
@@ -125,7 +125,7 @@ class _Run:
         plan = self.plan()
         self.progress(plan.sentence)
         for gathered in gather(
-            self.module, self.data, plan, loss=task_loss(self.data), prepare=self.prepare
+            self.module, self.data, plan, loss=self.reading.loss, prepare=self.prepare
         ):
             self.measure(gathered, measures)
         self.rows += measures.rows
@@ -147,7 +147,7 @@ class _Run:
     def notes(self) -> tuple[str, ...]:
         """What differs in the network that ran, and the sites that nothing can be said of."""
         left = [f"{site.name}: {reason}." for site, reason in self.survey.left_out]
-        return (*self.network.notes, *left)
+        return (*self.network.notes, *self.trial.notes, *self.reading.notes, *left)
 
     def plan(self) -> Plan:
         """How the activations are gathered."""

@@ -115,6 +115,10 @@ def device_of(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
+        if reason.startswith(("Expected one of", "Invalid device string")):
+            raise SelectionError(
+                f"There is no device {name!r}: write cpu, cuda, cuda:1 or mps."
+            ) from error
         raise SelectionError(f"The device {name!r} cannot be used: {reason}") from error
     return device
 

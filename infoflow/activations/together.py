@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 
 import torch
@@ -14,14 +14,11 @@ from infoflow.data.batch import IGNORED, Batch
 from infoflow.errors import CaptureError, DataError
 from infoflow.measures.outputs.divergence import kl_divergence
 from infoflow.measures.outputs.ensembles import ensemble
-from infoflow.measures.outputs.logits import log_probabilities, logits_of, next_token
 from infoflow.measures.outputs.predictive import sample_means
+from infoflow.measures.outputs.reading import Reading, reading_of
 from infoflow.measures.outputs.stream import Outputs, OutputStream
-from infoflow.models import first_run
+from infoflow.models import trial
 from infoflow.words import joined
-
-PROBED = 4
-"""Samples on which every network is tried before all are run."""
 
 Prepare = Callable[[Batch], Batch]
 
@@ -51,6 +48,7 @@ class Together:
         expected: Mean of the members' entropies.
         disagreement: Total less expected.
         divergences: KL(first‖second) of each ordered pair of members, by their places.
+        data: The samples as the first member takes them, with what was noted of the outputs.
     """
 
     members: tuple[Outputs, ...]
@@ -58,6 +56,7 @@ class Together:
     expected: Tensor
     disagreement: Tensor
     divergences: dict[tuple[int, int], Tensor]
+    data: Data
 
 
 def run_together(
@@ -69,20 +68,31 @@ def run_together(
         DataError: The members do not give the same classes, or are not given the same samples.
         CaptureError: A member's outputs are NaN.
     """
-    few = {id(member.data): prepare(member.data.first(PROBED)) for member in members}
-    outputs = [first_run(member.module, few[id(member.data)]) for member in members]
-    _refuse_different(
-        members, [log_probabilities(logits_of(output)).shape[1:] for output in outputs]
-    )
+    readings, shapes, kept = [], [], dict[int, Data]()
+    for member in members:
+        tried = trial(member.module, member.data, prepare)
+        data, reading = reading_of(tried)
+        if reading.form == "numbers":
+            raise DataError(
+                f"{data.name} has numbers for targets, or {member.name} gives them: the entropies "
+                "of an ensemble are those of classes."
+            )
+        notes = [f"{member.name}: {note}" for note in (*tried.notes, *reading.notes)]
+        known = kept.setdefault(id(member.data), data)
+        kept[id(member.data)] = replace(known, notes=(*known.notes, *notes))
+        readings.append(reading)
+        shapes.append(reading.log_probabilities(tried.output, tried.batch)[0].shape[1:])
+    members = [replace(member, data=kept[id(member.data)]) for member in members]
+    _refuse_different(members, shapes)
     seen = _Seen(len(members))
     with torch.no_grad():
         for batches in _in_step(members, batch_size):
             answers = [
-                _answer(member, prepare(batch))
-                for member, batch in zip(members, batches, strict=True)
+                _answer(member, reading, prepare(batch))
+                for member, reading, batch in zip(members, readings, batches, strict=True)
             ]
             seen.add([log_q for log_q, _ in answers], [targets for _, targets in answers])
-    return seen.together()
+    return seen.together(members[0].data)
 
 
 def _in_step(members: Sequence[Member], batch_size: int) -> Iterator[list[Batch]]:
@@ -95,13 +105,9 @@ def _in_step(members: Sequence[Member], batch_size: int) -> Iterator[list[Batch]
         yield [by_set[id(member.data)] for member in members]
 
 
-def _answer(member: Member, batch: Batch) -> tuple[Tensor, Tensor | None]:
+def _answer(member: Member, reading: Reading, batch: Batch) -> tuple[Tensor, Tensor | None]:
     """A member's log-probabilities (n, classes, …) and the targets (n, …) at their positions."""
-    logits, targets = logits_of(batch.call(member.module)), batch.targets
-    if member.data.task == "next-token":
-        tokens = batch.x if targets is None else targets
-        logits, targets = next_token(logits, tokens, batch.mask)
-    log_q = log_probabilities(logits)
+    log_q, targets = reading.log_probabilities(batch.call(member.module), batch)
     if bool(log_q.isnan().any()):
         raise CaptureError(
             f"The outputs of {member.name} are NaN: nothing can be said of them. The weights, the "
@@ -145,7 +151,7 @@ class _Seen:
         for (first, second), kept in self.divergences.items():
             kept.append(sample_means(kl_divergence(logs[first], logs[second]), counts).cpu())
 
-    def together(self) -> Together:
+    def together(self, data: Data) -> Together:
         """All batches as one."""
         return Together(
             tuple(stream.outputs() for stream in self.members),
@@ -153,6 +159,7 @@ class _Seen:
             torch.cat(self.expected),
             torch.cat(self.disagreement),
             {pair: torch.cat(kept) for pair, kept in self.divergences.items()},
+            data,
         )
 
 

@@ -1,98 +1,76 @@
-"""The summed loss whose gradients are the error signals."""
+"""The summed loss whose gradients are the error signals, for each kind of answer."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from infoflow.capture.batches import Batch
-from infoflow.capture.nesting import main_output
+from infoflow.capture.batches import IGNORED
 from infoflow.errors import CaptureError
 
-IGNORED = -100
-OWN_CLASSES = "without labels, the errors are those against the network's own most likely class"
+Form = Literal["logits", "probabilities", "one logit", "one probability", "numbers"]
+"""What a network's outputs are.
+
+``logits`` and ``probabilities`` are of the classes, along the second dimension; ``one logit`` and
+``one probability`` of the second of two classes, a number a position; ``numbers`` are the answer
+themselves.
+"""
 
 
-def summed_loss(output: Any, batch: Batch) -> Tensor:
-    """The loss of each sample, summed over the batch.
+def summed_loss(values: Tensor, targets: Tensor | None, form: Form = "logits") -> Tensor:
+    """The loss of each sample, summed over the batch, in single precision at least.
 
-    Integer targets: cross-entropy in nats, with classes in dimension 1 (images, masks) or, for
-    token sequences, in the last; positions that the mask excludes and targets of −100 do not count.
-    Targets that are the tokens themselves are to be foretold from the position before. An output
-    that is non-negative and sums to 1 over the classes is taken for probabilities. One logit for
-    labels 0 and 1: the logistic loss. Floating-point targets: half the squared error. No targets:
-    cross-entropy against the most likely class (see ``OWN_CLASSES``).
+    Of classes the cross-entropy in nats, where targets of −100 do not count; of numbers half the
+    squared error. Without targets the cross-entropy against the likeliest class.
 
     Args:
-        output: The network's output; its main tensor is read.
-        batch: With the targets.
+        values: (n, classes, …); of one logit or probability (n, …); of numbers any (n, …).
+        targets: Labels (n, …) at the positions of the values; numbers, as many as the values.
+        form: What the values are.
 
     Raises:
-        CaptureError: Output and targets do not fit each other.
+        CaptureError: Values and targets do not fit each other.
     """
-    found = main_output(output)
-    if found is None or not found.is_floating_point() or found.dim() == 0:
-        raise CaptureError("The network gives no floating-point tensor, so that it has no loss.")
-    logits = found if found.dtype.itemsize >= 4 else found.float()
-    targets = batch.targets
+    values = values if values.dtype.itemsize >= 4 else values.float()
+    if form == "numbers":
+        return _squared(values, targets)
+    if form in ("one logit", "one probability"):
+        return _of_one(values, targets, form)
     if targets is None:
-        if logits.dim() < 2:
-            raise CaptureError("The network gives one number a sample: without targets, no loss.")
-        targets = logits.detach().argmax(1)
-    if targets.is_floating_point():
-        return _squared(logits, targets)
-    if logits.shape in {targets.shape, (*targets.shape, 1)}:
-        flat = logits.reshape(targets.shape)
-        return functional.binary_cross_entropy_with_logits(
-            flat, targets.to(flat.dtype), reduction="sum"
-        )
-    return _cross_entropy(logits, targets, batch)
+        targets = values.detach().argmax(1)
+    if values.shape[2:] != targets.shape[1:] or len(values) != len(targets):
+        raise misfit(values, targets)
+    if form == "probabilities":
+        values = values.clamp_min(torch.finfo(values.dtype).tiny).log()
+    return functional.cross_entropy(values, targets, ignore_index=IGNORED, reduction="sum")
 
 
-def _squared(output: Tensor, targets: Tensor) -> Tensor:
-    if output.numel() != targets.numel():
-        raise _misfit(output, targets)
-    return 0.5 * (output.reshape(len(output), -1) - targets.reshape(len(output), -1)).square().sum()
+def _squared(values: Tensor, targets: Tensor | None) -> Tensor:
+    if targets is None:
+        raise CaptureError("The network's answers are numbers: without targets, no loss.")
+    if values.numel() != targets.numel():
+        raise misfit(values, targets)
+    return 0.5 * (values.reshape(len(values), -1) - targets.reshape(len(values), -1)).square().sum()
 
 
-def _cross_entropy(logits: Tensor, targets: Tensor, batch: Batch) -> Tensor:
-    mask, x = batch.mask, batch.x
-    of_tokens = mask is not None and mask.shape == targets.shape
-    own = not x.is_floating_point() and x.shape == targets.shape
-    classes_last = logits.dim() > 2 and logits.shape[1:-1] == targets.shape[1:]
-    if classes_last and (of_tokens or own or logits.shape[2:] != targets.shape[1:]):
-        logits = logits.movedim(-1, 1)
-    if logits.shape[2:] != targets.shape[1:] or len(logits) != len(targets):
-        raise _misfit(logits, targets)
-    if mask is not None and of_tokens:
-        targets = targets.masked_fill(~mask.bool(), IGNORED)
-    if own and torch.equal(x[targets != IGNORED], targets[targets != IGNORED]):
-        # Position i foretells token i + 1; one that is padding foretells nothing.
-        known = targets[:, :-1] != IGNORED
-        logits, targets = logits[..., :-1], targets[:, 1:].masked_fill(~known, IGNORED)
-    counted = targets[targets != IGNORED]
-    classes = logits.shape[1]
-    if len(counted) and (int(counted.min()) < 0 or int(counted.max()) >= classes):
-        raise CaptureError(
-            f"Labels go from {int(counted.min())} to {int(counted.max())}, but the network has "
-            f"{classes} classes."
-        )
-    if _are_probabilities(logits):
-        logits = logits.clamp_min(torch.finfo(logits.dtype).tiny).log()
-    return functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+def _of_one(values: Tensor, targets: Tensor | None, form: Form) -> Tensor:
+    if targets is None:
+        targets = (values.detach() > (0.0 if form == "one logit" else 0.5)).to(torch.int64)
+    if values.shape != targets.shape:
+        raise misfit(values, targets)
+    counts = targets != IGNORED
+    kept, wanted = values[counts], targets[counts].to(values.dtype)
+    if form == "one logit":
+        return functional.binary_cross_entropy_with_logits(kept, wanted, reduction="sum")
+    return functional.binary_cross_entropy(kept.clamp(0, 1), wanted, reduction="sum")
 
 
-def _are_probabilities(values: Tensor) -> bool:
-    """Whether the network ends in a softmax of its own, to five digits."""
-    with torch.no_grad():
-        return bool((values >= 0).all() and ((values.sum(1) - 1).abs() < 1e-5).all())
-
-
-def _misfit(output: Tensor, targets: Tensor) -> CaptureError:
+def misfit(values: Tensor, targets: Tensor) -> CaptureError:
+    """The failure of an output and targets whose shapes do not belong together."""
     return CaptureError(
-        f"An output of shape {tuple(output.shape)} and targets of shape {tuple(targets.shape)} "
+        f"An output of shape {tuple(values.shape)} and targets of shape {tuple(targets.shape)} "
         "do not fit each other."
     )

@@ -175,10 +175,10 @@ def capture(
     Raises:
         CaptureError: The network cannot be run without changing it.
 
-    >>> from infoflow.capture.batches import Samples
+    >>> from infoflow.capture.batches import Batch
     >>> network = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
     >>> with capture(network) as recorder:
-    ...     output = recorder.run(Samples((torch.ones(4, 3),)))
+    ...     output = recorder.run(Batch((torch.ones(4, 3),)))
     >>> [(site.name, tuple(recorder.activations[site].shape)) for site in recorder.sites]
     [('0', (4, 2)), ('1', (4, 2))]
     """

@@ -26,9 +26,9 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
     """Evaluation mode without side effects, also where the network raises.
 
     Put back afterwards: each module's training flag, its buffers and their values, its attributes,
-    and the state of torch's random generators. Inside, compiled modules run eagerly, and segments
-    under reentrant gradient checkpointing run plainly: there are no activations to be had of
-    either otherwise.
+    and the state of torch's random generators. Inside, compiled modules run eagerly, segments
+    under reentrant gradient checkpointing run plainly, and torch's layers of attention call their
+    parts instead of one fused function: there are no activations to be had of any otherwise.
 
     Raises:
         CaptureError: The network has layers whose shape is not known before they run, which a
@@ -39,6 +39,7 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
         stack.enter_context(torch.random.fork_rng(_devices()))
         stack.enter_context(torch.inference_mode(mode=False))
         stack.enter_context(_eager())
+        stack.enter_context(unfused())
         for part in module.modules():
             stack.callback(_snapshot(part))
             part.training = False
@@ -102,6 +103,17 @@ def _eager() -> Iterator[None]:
                 del CheckpointFunction.apply
             else:
                 CheckpointFunction.apply = kept
+
+
+@contextmanager
+def unfused() -> Iterator[None]:
+    """``nn.TransformerEncoderLayer`` and ``nn.MultiheadAttention`` without their fast path."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
 
 
 def _plainly(function: Callable[..., Any], preserve_random_state: bool, *args: Any) -> Any:

@@ -18,6 +18,7 @@ from infoflow.capture.nesting import tensors_of
 from infoflow.capture.same_values import SameValues
 from infoflow.capture.site import Site
 from infoflow.capture.undisturbed import uncompiled
+from infoflow.errors import CaptureError
 
 Receive = Callable[[Site, Tensor, Site | None], Tensor | None]
 """Takes a site, its tensor, and the site in whose stead it stands (or None).
@@ -128,6 +129,8 @@ class Watch:
 
     def _hooks(self, name: str, part: nn.Module) -> Iterator[Any]:
         def enter(part: nn.Module, inputs: Any) -> None:
+            if isinstance(part, nn.Embedding | nn.EmbeddingBag):
+                refuse_ids(name, part, inputs)
             self._calls[name] += 1
             self._frames.append(_Frame(name, part, self._calls[name]))
 
@@ -212,6 +215,25 @@ class Watch:
             return frame.label
         inside = not frame.name or source.name.startswith(f"{frame.name}.")
         return source.name if inside else frame.label
+
+
+def refuse_ids(name: str, part: nn.Embedding | nn.EmbeddingBag, inputs: Any) -> None:
+    """Refuses ids that an embedding has no row for: on some devices they end the process.
+
+    Raises:
+        CaptureError: Names the embedding, its range, the id and where it stands in the batch.
+    """
+    ids = inputs[0] if inputs and isinstance(inputs[0], Tensor) else None
+    if ids is None or ids.is_floating_point() or not ids.numel():
+        return
+    wrong = (ids < 0) | (ids >= part.num_embeddings)
+    if bool(wrong.any()):
+        place = wrong.nonzero()[0].tolist()
+        raise CaptureError(
+            f"The embedding {name} has rows for the ids 0 to {part.num_embeddings - 1}, and is "
+            f"given {int(ids[tuple(place)])} (row {place[0] + 1} of the batch): the ids are of "
+            "another vocabulary, or padded with a number that is none of them."
+        )
 
 
 def _watched(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:

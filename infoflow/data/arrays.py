@@ -10,7 +10,14 @@ from torch import Tensor
 
 from infoflow.data.batch import Batch, of_one_input
 from infoflow.data.data import Data, chosen, fewer
-from infoflow.data.labels import Array, as_targets, one_class, task_of
+from infoflow.data.labels import (
+    Array,
+    as_targets,
+    largest_whole,
+    one_class,
+    one_hot_note,
+    task_of,
+)
 from infoflow.data.preprocessing import Preprocessing
 from infoflow.errors import DataError
 from infoflow.words import counted, shape_text
@@ -58,8 +65,10 @@ def from_arrays(
     if targets is not None and len(np.atleast_1d(targets)) != available:
         raise DataError(f"{name}: {available:,} inputs and {len(np.atleast_1d(targets)):,} labels.")
     enough(name, available if samples is None else min(available, samples))
+    further = (*further, *one_hot_note(targets))
     targets = None if targets is None else as_targets(targets)
-    task, known = task_of(name, targets, classes)
+    tokens = inputs if inputs.dtype.kind in "iu" and inputs.ndim == 2 else None
+    task, known = task_of(name, targets, classes, tokens)
     order = chosen(available, samples, seed)
     inputs = inputs[order]
     targets = None if targets is None else targets[order]
@@ -90,6 +99,7 @@ def from_arrays(
         preprocessing=sentence,
         pictures=(lambda which: [inputs[i] for i in which]) if pictures else None,
         notes=(*notes, *further, *fewer(available, samples), *one_class(targets, task, known)),
+        largest=largest_whole(targets),
     )
 
 
@@ -110,6 +120,19 @@ def enough(name: str, count: int) -> None:
         raise DataError(
             f"{name}: {counted(count, 'sample')}; what a network does with information shows in "
             f"how its samples differ, so at least {LEAST} are needed."
+        )
+
+
+def refuse_constant(name: str, inputs: Tensor) -> None:
+    """Refuses data of which every sample is the same.
+
+    Raises:
+        DataError: Says that it is the data, not the network.
+    """
+    if bool((inputs == inputs[:1]).all()):
+        raise DataError(
+            f"{name}: all {len(inputs):,} samples are the same, so that nothing in the network can "
+            "differ between them either: what it does with information shows in how samples differ."
         )
 
 
@@ -137,7 +160,7 @@ def _plain(name: str, inputs: Array) -> Prepare:
         if not np.isfinite(inputs).all():
             first = int(np.argwhere(~np.isfinite(inputs.reshape(len(inputs), -1)))[0, 0])
             raise DataError(f"{name}: sample {first} holds NaN or an infinity.")
-        return lambda part: torch.from_numpy(part.astype(np.float32))
+        return lambda part: torch.from_numpy(part.astype(np.result_type(part.dtype, np.float32)))
     if inputs.dtype.kind in "iu" and inputs.ndim == 2:
         return lambda part: torch.from_numpy(part.astype(np.int64))
     raise DataError(

@@ -71,7 +71,7 @@ def _batch(
     if len(lengths) > 1 or -1 in lengths:
         shapes = ", ".join(shape_text(tuple(part.shape)) for part in parts)
         raise DataError(f"{where}: its tensors do not count the same samples ({shapes}).")
-    return Batch(inputs, named[x_key(inputs)], targets, mask, lengths.pop())
+    return Batch(inputs, targets, mask, x_key(inputs))
 
 
 def x_key(inputs: tuple[Tensor, ...] | dict[str, Tensor]) -> Any:
@@ -93,7 +93,7 @@ def _tensor(value: Any, where: str) -> Tensor:
             f"{where} holds bytes of the shape {shape_text(tuple(tensor.shape))}: give floats as "
             "the network takes them, or pictures as npz:PATH or folder:PATH."
         )
-    return tensor.float() if tensor.is_floating_point() else tensor
+    return at_least_single(tensor) if tensor.is_floating_point() else tensor
 
 
 def _targets(value: Any, where: str) -> Tensor | None:
@@ -105,7 +105,12 @@ def _targets(value: Any, where: str) -> Tensor | None:
         raise DataError(f"{where}: its targets are a {type(value).__name__}, no tensor.") from None
     if targets.ndim == 2 and targets.shape[1] == 1 and not targets.is_floating_point():
         targets = targets[:, 0]
-    return targets.float() if targets.is_floating_point() else targets.to(torch.int64)
+    return at_least_single(targets) if targets.is_floating_point() else targets.to(torch.int64)
+
+
+def at_least_single(tensor: Tensor) -> Tensor:
+    """Half precision as single; double stays, for a run in double precision."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def together(batches: Sequence[Batch], where: str) -> Batch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +33,7 @@ class Data:
         pictures: The samples of these numbers as uint8 arrays (height, width[, 3]), before any
             normalisation; None where samples are no pictures.
         notes: Sentences: what was skipped, renamed, or is less than what was asked for.
+        largest: Of targets that are floats, but whole numbers from 0 on; they may be labels.
     """
 
     name: str
@@ -45,13 +46,14 @@ class Data:
     preprocessing: str = ""
     pictures: Pictures | None = None
     notes: tuple[str, ...] = ()
+    largest: int | None = None
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """All samples in order, ``batch_size`` at a time; the last batch may be smaller."""
         if batch_size < 1:
             raise DataError(f"a batch has at least one sample, not {batch_size}.")
         for start in range(0, self.samples, batch_size):
-            yield self.read(start, min(start + batch_size, self.samples))
+            yield replace(self.read(start, min(start + batch_size, self.samples)), start=start)
 
     def first(self, count: int) -> Batch:
         """The first samples, as many as there are up to ``count``, as one batch."""

@@ -20,15 +20,46 @@ VOID = 255
 
 
 def as_targets(targets: Array) -> Array:
-    """Labels as int64, a mask's ``VOID`` as ``IGNORED``; numbers as float32."""
+    """Labels as int64, a mask's ``VOID`` as ``IGNORED``; numbers as floats, single or double.
+
+    One-hot labels (n, classes), of integers or floats, become the numbers of the classes (n,).
+    """
+    if targets.dtype.kind in "iubf" and is_one_hot(targets):
+        return np.asarray(targets.argmax(axis=1), np.int64)
     if targets.dtype.kind == "f":
-        return targets.astype(np.float32)
+        return targets.astype(np.result_type(targets.dtype, np.float32))
     if targets.dtype.kind not in "iub":
         return targets  # task_of says that these are none
     labels = targets.astype(np.int64)
     if targets.dtype == np.uint8 and targets.ndim == 3:
         labels[labels == VOID] = IGNORED
     return labels
+
+
+def is_one_hot(targets: Array) -> bool:
+    """Whether they are (n, classes), two classes at least, a single 1 in each row, else 0.
+
+    >>> is_one_hot(np.eye(3)), is_one_hot(np.ones((2, 2)))
+    (True, False)
+    """
+    if targets.ndim != 2 or targets.shape[1] < 2 or not len(targets):
+        return False
+    return bool(((targets == 0) | (targets == 1)).all() and (targets.sum(axis=1) == 1).all())
+
+
+def largest_whole(targets: Array | None) -> int | None:
+    """The largest of floats that are whole numbers from 0 on; None where they are others."""
+    if targets is None or targets.dtype.kind != "f" or not targets.size:
+        return None
+    whole = (targets == np.rint(targets)) & (targets >= 0)
+    return int(targets.max()) if whole.all() and targets.max() < 2**31 else None
+
+
+def one_hot_note(before: Array | None) -> tuple[str, ...]:
+    """A note where the targets as given are one-hot."""
+    if before is None or before.dtype.kind not in "iubf" or not is_one_hot(before):
+        return ()
+    return (f"The targets are one-hot: read as labels of {before.shape[1]} classes.",)
 
 
 def task_of(
@@ -49,17 +80,19 @@ def task_of(
     if targets is None:
         return "none", given
     if targets.dtype.kind == "f":
-        if targets.ndim > 2 or not np.isfinite(targets).all():
+        if not np.isfinite(targets).all():
+            first = int(np.argwhere(~np.isfinite(targets.reshape(len(targets), -1)))[0, 0])
             raise DataError(
-                f"{name}: targets of the shape {shape_text(targets.shape)} are not finite numbers, "
-                "one or some a sample."
+                f"{name}: targets of the shape {shape_text(targets.shape)} are not finite numbers "
+                f"(the first NaN or infinity is of sample {first + 1})."
             )
         return "regression", None
     if tokens is not None and targets.shape == tokens.shape:
         return "next-token", None
-    if targets.dtype.kind not in "iu" or targets.ndim not in (1, 3):
+    if targets.dtype.kind not in "iu" or targets.ndim not in (1, 2, 3):
         raise DataError(
-            f"{name}: labels are one integer a sample, (n,), or a mask, (n, height, width); here "
+            f"{name}: labels are one integer a sample, (n,), or one a position, (n, length) or "
+            "(n, height, width); here "
             f"they are {targets.dtype} of the shape {shape_text(targets.shape)}."
         )
     return ("classification" if targets.ndim == 1 else "segmentation"), _named(name, targets, given)

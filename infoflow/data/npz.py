@@ -59,10 +59,26 @@ def read_npz(path: Path) -> dict[str, np.ndarray[Any, Any]]:
             if isinstance(archive, np.ndarray):
                 raise DataError(f"{path} is one array; an .npz file with 'images' is needed.")
             empty = np.empty(0)
-            return {name: archive[name] if name in _NAMES else empty for name in archive.files}
+            return {
+                name: _array(path, archive, name) if name in _NAMES else empty
+                for name in archive.files
+            }
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file.") from None
     except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path} cannot be read as an .npz file of plain arrays: {first_line(error)}"
         ) from None
+
+
+def _array(path: Path, archive: Any, name: str) -> np.ndarray[Any, Any]:
+    try:
+        found: np.ndarray[Any, Any] = archive[name]
+    except ValueError as error:
+        if "Object arrays" not in str(error):
+            raise
+        raise DataError(
+            f"{path}: its array {name!r} holds objects of Python, not numbers (samples of "
+            "different shapes, perhaps): save one array of one shape and type."
+        ) from None
+    return found

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,13 @@ from infoflow.data.arrays import enough
 from infoflow.data.batch import Batch
 from infoflow.data.collating import as_batch, together
 from infoflow.data.data import Data
-from infoflow.data.labels import one_class, task_of
+from infoflow.data.labels import (
+    as_targets,
+    largest_whole,
+    one_class,
+    one_hot_note,
+    task_of,
+)
 from infoflow.errors import ArchitectureError, DataError, UserCodeError, first_line
 from infoflow.nearest import nearest
 from infoflow.words import counted, shape_text
@@ -57,7 +64,10 @@ def open_function(spec: str, *, samples: int | None = None) -> Data:
 
 def data_of(name: str, whole: Batch, description: str) -> Data:
     """All samples of one batch as data, taken as they are."""
-    targets = None if whole.targets is None else whole.targets.numpy()
+    given = None if whole.targets is None else whole.targets.numpy()
+    targets = None if given is None else as_targets(given)
+    if targets is not None and targets is not given:
+        whole = replace(whole, targets=torch.from_numpy(targets))
     integers = whole.x.ndim == 2 and not whole.x.is_floating_point()
     task, classes = task_of(name, targets, None, whole.x.numpy() if integers else None)
     kind = str(whole.x.dtype).removeprefix("torch.")
@@ -70,7 +80,8 @@ def data_of(name: str, whole: Batch, description: str) -> Data:
         x_name=f"{_x_name(whole)}, {kind} {shape_text(tuple(whole.x.shape[1:]))} a sample",
         read=whole.part,
         preprocessing="Inputs: taken as they are.",
-        notes=one_class(targets, task, classes),
+        notes=(*one_hot_note(given), *one_class(targets, task, classes)),
+        largest=largest_whole(targets),
     )
 
 

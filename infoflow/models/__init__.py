@@ -2,6 +2,6 @@
 
 from infoflow.models.building import Runnable, first_channels, runnable
 from infoflow.models.live import live
-from infoflow.models.trial import first_run
+from infoflow.models.trial import Trial, trial
 
-__all__ = ["Runnable", "first_channels", "first_run", "live", "runnable"]
+__all__ = ["Runnable", "Trial", "first_channels", "live", "runnable", "trial"]

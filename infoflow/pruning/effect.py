@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from infoflow.activations.first import task_loss
 from infoflow.data import Data
 from infoflow.errors import DataError
-from infoflow.measures.outputs.logits import logits_of, next_token
-from infoflow.measures.outputs.proportion import Proportion
+from infoflow.measures.outputs.logits import logits_of
+from infoflow.measures.outputs.reading import Reading
 from infoflow.measures.outputs.stream import OutputStream
 from infoflow.statistics.intervals import batch_interval, interval
+from infoflow.statistics.proportion import Proportion
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ class Effect:
     seeds: tuple[tuple[int, float, float | None], ...] = ()
 
 
-def measure(module: nn.Module, data: Data, *, batch_size: int, prepare: Any) -> Measured:
+def measure(
+    module: nn.Module, data: Data, reading: Reading, *, batch_size: int, prepare: Any
+) -> Measured:
     """Run a network on all samples.
 
     Raises:
@@ -79,29 +81,27 @@ def measure(module: nn.Module, data: Data, *, batch_size: int, prepare: Any) -> 
             f"{data.name} has no labels or other targets, so that no loss can be measured; give "
             "data with targets."
         )
-    if data.task == "regression":
-        return _of_numbers(module, data, batch_size, prepare)
+    if reading.form == "numbers":
+        return _of_numbers(module, data, reading, batch_size, prepare)
     outputs = OutputStream()
     with torch.no_grad():
         for batch in map(prepare, data.batches(batch_size)):
-            logits, targets = logits_of(batch.call(module)), batch.targets
-            if data.task == "next-token":
-                tokens = batch.x if targets is None else targets
-                logits, targets = next_token(logits, tokens, batch.mask)
-            outputs.add(logits, targets)
+            outputs.add_log_probabilities(*reading.log_probabilities(batch.call(module), batch))
     found = outputs.outputs()
     assert found.nll is not None
     return Measured(found.nll[~found.nll.isnan()], found.accuracy)
 
 
-def _of_numbers(module: nn.Module, data: Data, batch_size: int, prepare: Any) -> Measured:
-    loss = task_loss(data)
+def _of_numbers(
+    module: nn.Module, data: Data, reading: Reading, batch_size: int, prepare: Any
+) -> Measured:
     losses = []
     with torch.no_grad():
         for batch in map(prepare, data.batches(batch_size)):
             output = logits_of(batch.call(module))
             losses += [
-                loss(output[i : i + 1], batch.part(i, i + 1)).double() for i in range(batch.size)
+                reading.loss(output[i : i + 1], batch.part(i, i + 1)).double()
+                for i in range(batch.size)
             ]
     return Measured(torch.stack(losses).cpu(), None)
 

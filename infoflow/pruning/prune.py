@@ -17,7 +17,8 @@ from infoflow.architectures.spelling import modern
 from infoflow.checkpoints import Checkpoint, open_checkpoint
 from infoflow.data.batch import Batch
 from infoflow.errors import SelectionError
-from infoflow.models import Runnable, first_run, runnable
+from infoflow.measures.outputs.reading import reading_of
+from infoflow.models import Runnable, runnable, trial
 from infoflow.nearest import nearest
 from infoflow.pruning.convolutions import Convolution, convolutions, silence
 from infoflow.pruning.effect import Effect, Measured, measure, of_draws, of_one, of_whole
@@ -163,9 +164,9 @@ class _Run:
         self.original = network.module
         self.data = opened(request, preprocessing_of(network, request))
         self.module = placed(network.module, self.device, self.dtype)
-        few = self.prepare(self.data.first(PROBED))
-        first_run(self.module, few)
-        self.layers = convolutions(self.module, few, patterns)
+        tried = trial(self.module, self.data, self.prepare)
+        self.data, self.reading = reading_of(tried)
+        self.layers = convolutions(self.module, tried.batch, patterns)
         filters = sum(layer.filters for layer in self.layers)
         largest = max(layer.filters for layer in self.layers) if per_layer else filters
         if round(share * largest) == 0:
@@ -246,4 +247,7 @@ class _Run:
 
     def measured(self, module: nn.Module) -> Measured:
         """A network on the data."""
-        return measure(module, self.data, batch_size=self.request.batch_size, prepare=self.prepare)
+        return measure(
+            module, self.data, self.reading,
+            batch_size=self.request.batch_size, prepare=self.prepare,
+        )  # fmt: skip

@@ -11,7 +11,7 @@ import torch
 from infoflow.errors import EstimateError
 from infoflow.kernels import Gaussian, gram
 from infoflow.measures.activations.alignment import cka, linear_cka, linear_gram, unbiased_cka
-from infoflow.measures.activations.probe import linear_probe, wilson
+from infoflow.measures.activations.probe import linear_probe
 from tests.activations.drawing import normal
 
 
@@ -136,10 +136,3 @@ def test_impossible_labels_are_refused() -> None:
         linear_probe(normal(8, 2, seed=15), torch.zeros(7, dtype=torch.int64))
     with pytest.raises(EstimateError, match="one label a sample"):
         linear_probe(normal(3, 2, seed=15), torch.zeros(3, dtype=torch.int64))
-
-
-def test_wilsons_interval() -> None:
-    stats = pytest.importorskip("scipy.stats")
-    expected = stats.binomtest(17, 20).proportion_ci(method="wilson")
-    assert wilson(17, 20) == pytest.approx((expected.low, expected.high))
-    assert wilson(0, 10)[0] == pytest.approx(0, abs=1e-12)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from infoflow.capture import capture
-from infoflow.capture.batches import Samples, named
+from infoflow.capture.batches import Batch, named
 from infoflow.capture.nesting import main_output
 from infoflow.capture.site import Site
 from infoflow.errors import CaptureError
@@ -41,7 +41,7 @@ def loss_of(output) -> torch.Tensor:
     return (torch.sin(found) * weights).sum()
 
 
-def captured(module: nn.Module, batch: Samples):
+def captured(module: nn.Module, batch: Batch):
     with capture(module, errors=True) as recorder:
         errors = recorder.errors(loss_of(recorder.run(batch)))
     return recorder.activations, errors
@@ -64,13 +64,13 @@ def test_activations_are_those_copied_at_once(case: Case, errors: bool) -> None:
         assert not tensor.requires_grad
 
 
-def in_double(batch: Samples) -> Samples:
+def in_double(batch: Batch) -> Batch:
     def changed(tensor):
         return tensor.double() if tensor.is_floating_point() else tensor
 
     if isinstance(batch.inputs, dict):
-        return Samples({name: changed(tensor) for name, tensor in batch.inputs.items()})
-    return Samples(tuple(changed(tensor) for tensor in batch.inputs))
+        return Batch({name: changed(tensor) for name, tensor in batch.inputs.items()})
+    return Batch(tuple(changed(tensor) for tensor in batch.inputs))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -99,7 +99,7 @@ def test_errors_are_derivatives_by_differences(case: Case) -> None:
 
 def test_sites_of_lenet_and_their_roles() -> None:
     with capture(LeNet5()) as recorder:
-        recorder.run(Samples(images(2, 1, 28, 28)))
+        recorder.run(Batch(images(2, 1, 28, 28)))
     assert [(site.name, site.role) for site in recorder.sites] == [
         ("conv1", "linear map"),
         ("conv1.relu", "nonlinearity"),
@@ -117,7 +117,7 @@ def test_sites_of_lenet_and_their_roles() -> None:
 
 def test_elements_of_outputs_have_names() -> None:
     with capture(Outputs(), errors=True) as recorder:
-        output = recorder.run(Samples(images(4, 5, 4)))
+        output = recorder.run(Batch(images(4, 5, 4)))
         errors = recorder.errors(loss_of(output))
     names = [site.name for site in recorder.sites]
     assert names == ["lstm.0", "lstm.1.0", "lstm.1.1", "other", "head"]
@@ -135,7 +135,7 @@ def test_names_are_unique() -> None:
 
     network = nn.Sequential(nn.Sequential(nn.Linear(6, 6), Pair()), Take())
     with capture(network) as recorder:
-        recorder.run(Samples(images(4, 6)))
+        recorder.run(Batch(images(4, 6)))
     names = [site.name for site in recorder.sites]
     assert names == ["0.0", "0.1.0", "0.1.1", "1"]
 
@@ -144,22 +144,22 @@ def test_names_are_unique() -> None:
             return self[0](x), self[1](x) + 1
 
     with capture(Twice(nn.Linear(6, 6), nn.Linear(6, 6))) as recorder:
-        recorder.run(Samples(images(4, 6)))
+        recorder.run(Batch(images(4, 6)))
     assert [site.name for site in recorder.sites] == ["0", "1", "1#2"]
 
 
 def test_networks_of_one_layer_and_of_none() -> None:
-    activations, errors = captured(nn.Linear(6, 3), Samples(images(4, 6)))
+    activations, errors = captured(nn.Linear(6, 3), Batch(images(4, 6)))
     assert [(site.name, site.module_type) for site in activations] == [("output", "Linear")]
     assert list(errors) == list(activations)
-    assert captured(nn.Identity(), Samples(images(4, 6))) == ({}, {})
+    assert captured(nn.Identity(), Batch(images(4, 6))) == ({}, {})
 
 
 def test_each_row_is_the_gradient_of_one_sample() -> None:
     module, (x,) = LeNet5(), images(3, 1, 28, 28)
-    _, together = captured(module, Samples((x,)))
+    _, together = captured(module, Batch((x,)))
     for row in range(3):
-        _, alone = captured(module, Samples((x[row : row + 1],)))
+        _, alone = captured(module, Batch((x[row : row + 1],)))
         for site, error in alone.items():
             assert torch.allclose(together[site][row : row + 1], error, atol=1e-5), site
 
@@ -178,7 +178,7 @@ def test_frozen_networks_have_the_same_errors(case: Case) -> None:
 
 def test_frozen_tokens_by_name_with_a_mask() -> None:
     module = Tokens().requires_grad_(False)
-    _, errors = captured(module, Samples(token_ids()))
+    _, errors = captured(module, Batch(token_ids()))
     assert by_name(errors)["embedding"].shape == (4, 5, 6)
 
 
@@ -187,7 +187,7 @@ def test_half_precision(dtype: torch.dtype) -> None:
     case = CASES[2]
     module, batch = case.module(), case.batch()
     _, wanted = captured(module, batch)
-    activations, errors = captured(module.to(dtype), Samples((batch.x.to(dtype),)))
+    activations, errors = captured(module.to(dtype), Batch((batch.x.to(dtype),)))
     for site, error in errors.items():
         assert activations[site].dtype == dtype
         assert error.dtype == torch.float32
@@ -202,7 +202,7 @@ def test_small_errors_survive_float16() -> None:
 
     def errors(module, x):
         with capture(module, errors=True) as recorder:
-            return by_name(recorder.errors(1e-8 * loss_of(recorder.run(Samples((x,))).float())))
+            return by_name(recorder.errors(1e-8 * loss_of(recorder.run(Batch((x,))).float())))
 
     wanted = errors(module, x)["0"]
     found = errors(module.half(), x.half())["0"]
@@ -212,11 +212,11 @@ def test_small_errors_survive_float16() -> None:
 
 def test_compiled_modules_inside_and_outside() -> None:
     module = Reused()
-    _, wanted = captured(module, Samples(images(4, 6)))
-    _, whole = captured(torch.compile(module), Samples(images(4, 6)))
+    _, wanted = captured(module, Batch(images(4, 6)))
+    _, whole = captured(torch.compile(module), Batch(images(4, 6)))
     module.layer = torch.compile(module.layer)
     module.head.compile()
-    _, inside = captured(module, Samples(images(4, 6)))
+    _, inside = captured(module, Batch(images(4, 6)))
     for found in (whole, inside):
         assert [s.name for s in found] == [s.name for s in wanted]
         for site, error in found.items():
@@ -279,10 +279,10 @@ def test_nothing_is_different_afterwards(fails: bool, errors: bool) -> None:
     apply = torch.utils.checkpoint.CheckpointFunction.apply
     if fails:
         with pytest.raises(CaptureError, match=r"in its own code.*on purpose"):
-            captured(module, Samples((x,)))
+            captured(module, Batch((x,)))
     else:
         with capture(module, errors=errors) as recorder:
-            output = recorder.run(Samples((x,)))
+            output = recorder.run(Batch((x,)))
             if errors:
                 recorder.errors(output.sum())
     assert everything(module) == before
@@ -314,7 +314,7 @@ def test_interruption_puts_everything_back() -> None:
 
     module = Interrupted()
     with pytest.raises(KeyboardInterrupt), capture(module) as recorder:
-        recorder.run(Samples(images(2, 2)))
+        recorder.run(Batch(images(2, 2)))
     assert module.training
     assert not module.first._forward_hooks
     assert not module.first._forward_pre_hooks
@@ -322,7 +322,7 @@ def test_interruption_puts_everything_back() -> None:
 
 def test_only_named_sites_are_kept() -> None:
     with capture(LeNet5(), errors=True, names=["fc1", "pool#2"]) as recorder:
-        output = recorder.run(Samples(images(2, 1, 28, 28)))
+        output = recorder.run(Batch(images(2, 1, 28, 28)))
         errors = recorder.errors(output.sum())
     assert [site.name for site in errors] == ["pool#2", "fc1"] == [s.name for s in recorder.sites]
 
@@ -341,7 +341,7 @@ def test_own_hooks_see_and_change_what_they_did() -> None:
     module = Reused()
     module.head.register_forward_hook(lambda part, inputs, output: output * 2)
     with capture(module) as recorder:
-        output = recorder.run(Samples(images(4, 6)))
+        output = recorder.run(Batch(images(4, 6)))
     assert torch.equal(by_name(recorder.activations)["head"], output)
     assert len(module.head._forward_hooks) == 1
 
@@ -364,13 +364,13 @@ def test_a_network_that_cannot_run_backwards_is_one_sentence() -> None:
             return out
 
     with pytest.raises(CaptureError, match="cannot be run backwards"):
-        captured(Overwrites(), Samples(images(4, 6)))
+        captured(Overwrites(), Batch(images(4, 6)))
 
 
 def test_a_network_that_bears_no_modes_is_watched_by_modules() -> None:
     module, (x,) = Unwatched(), images(4, 6)
     with capture(module, errors=True) as recorder:
-        output = recorder.run(Samples((x,)))
+        output = recorder.run(Batch((x,)))
         errors = by_name(recorder.errors(output.sum()))
     found = by_name(recorder.activations)
     assert "modules alone were" in recorder.note
@@ -381,7 +381,7 @@ def test_a_network_that_bears_no_modes_is_watched_by_modules() -> None:
 
 def test_errors_need_to_be_asked_for() -> None:
     with capture(Reused()) as recorder:
-        output = recorder.run(Samples(images(4, 6)))
+        output = recorder.run(Batch(images(4, 6)))
         with pytest.raises(CaptureError, match="without errors"):
             recorder.errors(output.sum())
 
@@ -397,18 +397,44 @@ def test_a_network_without_grad_says_so() -> None:
             return self.first(x)
 
     with pytest.raises(CaptureError, match="by a path autograd follows"):
-        captured(Closed(), Samples(images(4, 6)))
+        captured(Closed(), Batch(images(4, 6)))
 
 
 def test_inside_inference_mode() -> None:
     module = Reused()
     with torch.inference_mode():
-        _, errors = captured(module, Samples(images(4, 6)))
+        _, errors = captured(module, Batch(images(4, 6)))
     assert len(errors) == 7
 
 
 def test_named_inputs_are_passed_by_name() -> None:
-    batch = Samples(token_ids())
+    batch = Batch(token_ids())
     assert list(named(batch.inputs)) == ["ids", "mask"]
     with capture(Tokens()) as recorder:
         assert recorder.run(batch).shape == (4, 3)
+
+
+def test_the_parts_of_attention_layers_speak_and_the_outputs_stay() -> None:
+    """In evaluation mode torch runs the whole layer as one fused function."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    network = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+    x = images(4, 5, 8)
+    with torch.no_grad():
+        fused = network(*x)
+    with capture(network) as recorder:
+        output = recorder.run(Batch(x))
+    assert torch.allclose(output, fused, atol=1e-6)
+    assert {"layers.0.norm1", "layers.0.linear1", "layers.1.linear2"} <= {
+        site.name for site in recorder.sites
+    }
+    assert torch.backends.mha.get_fastpath_enabled()
+    with pytest.raises(CaptureError), capture(network) as recorder:
+        recorder.run(Batch(images(4, 5, 7)))
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_ids_outside_an_embedding_are_told() -> None:
+    network = nn.Sequential(nn.Embedding(5, 3), nn.Flatten())
+    words = r"embedding 0 .* ids 0 to 4, .*given 9 .row 2"
+    with capture(network) as recorder, pytest.raises(CaptureError, match=words):
+        recorder.run(Batch((torch.tensor([[1, 2], [3, 9]]),)))

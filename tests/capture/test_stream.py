@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from infoflow.capture import capture
-from infoflow.capture.batches import Samples
+from infoflow.capture.batches import Batch
 from infoflow.capture.losses import summed_loss
 from infoflow.capture.plan import Plan, plan
 from infoflow.capture.stream import gather, stream
@@ -24,16 +24,20 @@ from tests.networks import CASES, images
 class Memory:
     """Data in memory, by position or by name."""
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: Batch) -> None:
         self.samples = samples
 
-    def batches(self, batch_size: int) -> Iterator[Samples]:
+    def batches(self, batch_size: int) -> Iterator[Batch]:
         for start in range(0, self.samples.size, batch_size):
             yield self.samples.part(start, start + batch_size)
 
 
 NETWORK = CASES[0].module()
-SAMPLES = Samples(images(11, 1, 8, 8), torch.arange(11) % 3)
+SAMPLES = Batch(images(11, 1, 8, 8), torch.arange(11) % 3)
+
+
+def loss_of(output: Tensor, batch: Batch) -> Tensor:
+    return summed_loss(output, batch.targets)
 
 
 def a_plan(**changes: object) -> Plan:
@@ -43,7 +47,7 @@ def a_plan(**changes: object) -> Plan:
 
 def whole() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     with capture(NETWORK, errors=True) as recorder:
-        errors = recorder.errors(summed_loss(recorder.run(SAMPLES), SAMPLES))
+        errors = recorder.errors(loss_of(recorder.run(SAMPLES), SAMPLES))
     names = {site.name: tensor for site, tensor in recorder.activations.items()}
     return names, {site.name: tensor for site, tensor in errors.items()}
 
@@ -57,7 +61,7 @@ def test_gathering(batch_size: int, spooled: bool, tmp_path: Path) -> None:
     wanted, wanted_errors = whole()
     for chosen in (in_one, in_two):
         seen: set[str] = set()
-        parts = gather(NETWORK, Memory(SAMPLES), chosen, loss=summed_loss, spool=tmp_path)
+        parts = gather(NETWORK, Memory(SAMPLES), chosen, loss=loss_of, spool=tmp_path)
         groups = [(s,) for group in chosen.passes for s in group] if spooled else chosen.passes
         for group, found in zip(groups, parts, strict=True):
             assert tuple(found.activations) == group
@@ -93,7 +97,7 @@ def test_streaming_gives_each_row_once() -> None:
         consumer,
         names=["conv1", "linear"],
         batch_size=4,
-        loss=summed_loss,
+        loss=loss_of,
         done=done.append,
     )
     assert count == 11
@@ -122,7 +126,7 @@ class Narrow(nn.Module):
 
 
 def test_too_little_memory_halves_the_batch() -> None:
-    samples, consumer = Samples(images(11, 6)), Collect()
+    samples, consumer = Batch(images(11, 6)), Collect()
     assert stream(Narrow(2), Memory(samples), consumer, batch_size=8) == 11
     ends = [row[2:] for row in consumer.rows]
     assert ends[0][0] == 0
@@ -138,14 +142,14 @@ def test_the_cpu_allocator_counts_as_memory() -> None:
             return x + torch.empty(10**16)[0]
 
     with pytest.raises(torch.OutOfMemoryError), capture(Greedy()) as recorder:
-        recorder.run(Samples(images(2, 6)))
+        recorder.run(Batch(images(2, 6)))
 
 
 def test_the_first_row_that_is_not_finite_is_told() -> None:
     module = nn.Sequential(nn.Linear(6, 6), nn.ReLU())
     (x,) = images(11, 6)
     x[7, 2] = torch.nan
-    samples = Samples((x,))
+    samples = Batch((x,))
     chosen = plan(survey(module, samples).sizes, 11, 10**9, batch_size=4)
     (found,) = gather(module, Memory(samples), chosen)
     assert {site.name: row for site, row in found.non_finite.items()} == {"0": 7, "1": 7}
@@ -161,7 +165,7 @@ def test_a_survey_leaves_out_what_has_no_rows() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.first(x) + self.table(torch.arange(5)).sum(0)
 
-    found = survey(Scalar(), Samples(images(4, 6)))
+    found = survey(Scalar(), Batch(images(4, 6)))
     assert [size.site.name for size in found.sizes] == ["first", "output"]
     assert found.seconds > 0
     assert [(site.name, reason[:12]) for site, reason in found.left_out] == [

@@ -79,7 +79,7 @@ def test_tensors(path, capsys):
 def test_arrays_and_labels(path):
     data = open_data(f"{path}:arrays")
     batch = data.first(10)
-    assert batch.x.dtype == torch.float32
+    assert batch.x.dtype == torch.float64
     assert batch.targets.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5]
     assert data.task == "classification"
 
@@ -182,7 +182,7 @@ def test_a_file_that_cannot_be_run(tmp_path):
 
 def test_a_batch_moves_as_a_whole():
     x, y = torch.ones(2, 3), torch.ones(2, dtype=torch.long)
-    batch = Batch({"a": y, "b": x}, x, torch.ones(2), torch.ones(2, 1).bool(), 2)
+    batch = Batch({"a": y, "b": x}, torch.ones(2), torch.ones(2, 1).bool(), key="b")
     moved = batch.to(dtype=torch.float16)
     assert moved.x is moved.inputs["b"]
     assert moved.x.dtype == torch.float16

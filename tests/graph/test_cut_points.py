@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from infoflow.capture.batches import Samples, named
+from infoflow.capture.batches import Batch, named
 from infoflow.capture.undisturbed import undisturbed
 from infoflow.errors import CaptureError
 from infoflow.graph import cut_points
@@ -123,7 +123,7 @@ def test_the_sweep_equals_brute_force_on_any_graph(successors: list[list[int]]) 
 
 
 def test_lenet_is_a_chain() -> None:
-    chain = cut_points(LeNet5(), Samples(images(2, 1, 28, 28)))
+    chain = cut_points(LeNet5(), Batch(images(2, 1, 28, 28)))
     assert " ".join(names(chain.points)) == (
         "conv1 conv1.relu pool conv2 conv2.relu pool#2 fc1 fc1.relu fc2 fc2.relu fc3"
     )
@@ -131,13 +131,13 @@ def test_lenet_is_a_chain() -> None:
 
 
 def test_reasons_name_the_way_around() -> None:
-    chain = cut_points(Reused(), Samples(images(4, 6)))
+    chain = cut_points(Reused(), Batch(images(4, 6)))
     reasons = {site.name: reason for site, reason in chain.left_out}
     assert reasons == {
         "layer#2": "a path from act to layer#3 leads around it",
         "act#2": "a path from act to layer#3 leads around it",
     }
-    chain = cut_points(TwoInputs(), Samples(images(4, 6) + images(4, 4)))
+    chain = cut_points(TwoInputs(), Batch(images(4, 6) + images(4, 4)))
     assert dict(chain.left_out)[chain.left_out[0][0]] == (
         "a path from the input to second leads around it"
     )
@@ -156,7 +156,7 @@ def test_sites_beside_the_path_and_without_the_input() -> None:
             self.aside(hidden)
             return self.last(hidden + self.table(torch.arange(4)))
 
-    chain = cut_points(Beside(), Samples(images(4, 6)))
+    chain = cut_points(Beside(), Batch(images(4, 6)))
     assert names(chain.points) == ["first", "last"]
     assert {site.name: reason for site, reason in chain.left_out} == {
         "aside": "the output does not depend on it",
@@ -173,14 +173,14 @@ def test_a_cut_point_without_one_row_a_sample_is_left_out() -> None:
         def forward(self, x):
             return self.last(self.first(x.reshape(-1, 3)).reshape(len(x), 6))
 
-    chain = cut_points(Windows(), Samples(images(4, 6)))
+    chain = cut_points(Windows(), Batch(images(4, 6)))
     assert names(chain.points) == ["last"]
     assert "8×3 for a batch of 4" in chain.left_out[0][1]
 
 
 @pytest.mark.parametrize("how", ["item", "numpy"])
 def test_numbers_that_leave_torch_end_the_chain(how: str) -> None:
-    chain = cut_points(Escapes(how), Samples(images(4, 6)))
+    chain = cut_points(Escapes(how), Batch(images(4, 6)))
     assert chain.points == ()
     assert chain.note == ANYTHING
 
@@ -189,21 +189,21 @@ def test_a_mask_is_an_input_like_any_other() -> None:
     case = next(case for case in CASES if case.name == "tokens")
     batch = case.batch()
     mask = torch.ones(named(batch.inputs)["ids"].shape, dtype=torch.bool)
-    chain = cut_points(case.module(), Samples({**named(batch.inputs), "mask": mask}))
+    chain = cut_points(case.module(), Batch({**named(batch.inputs), "mask": mask}))
     # Attention of every layer reads the mask: only what comes after the last one is a cut point.
     assert "encoder.layers.0" not in names(chain.points)
     assert names(chain.points)[-1] == "head"
 
 
 def test_compiled_and_scripted_networks() -> None:
-    chain = cut_points(torch.compile(Reused()), Samples(images(4, 6)))
+    chain = cut_points(torch.compile(Reused()), Batch(images(4, 6)))
     assert names(chain.points) == CHAINS["reused module"].split()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_scripted_network_has_an_output_at_least() -> None:
     scripted = torch.jit.trace(Reused().eval(), images(4, 6)).train()
-    chain = cut_points(scripted, Samples(images(4, 6)))
+    chain = cut_points(scripted, Batch(images(4, 6)))
     assert names(chain.points) == ["output"]
     assert scripted.training
     assert scripted.layer.training
@@ -213,11 +213,11 @@ def test_a_network_that_raises_is_one_sentence() -> None:
     with pytest.raises(
         CaptureError, match=r"^The network stopped in layer on a batch of shape 4×5"
     ):
-        cut_points(Reused(), Samples(images(4, 5)))
+        cut_points(Reused(), Batch(images(4, 5)))
 
 
 def test_a_network_that_cannot_be_followed_has_no_chain() -> None:
-    chain = cut_points(Unwatched(), Samples(images(4, 6)))
+    chain = cut_points(Unwatched(), Batch(images(4, 6)))
     assert chain.points == ()
     assert [site.name for site, _ in chain.left_out] == ["first", "act", "head"]
     assert "could not be followed: The network stopped in its own code" in chain.note
@@ -228,7 +228,7 @@ def test_torchvision_residual_network() -> None:
     network = torchvision.models.resnet18(num_classes=3).eval()
     trace = _Trace(network)
     with undisturbed(trace.model), torch.no_grad():
-        sink = trace.run(Samples(images(2, 3, 32, 32)))
+        sink = trace.run(Batch(images(2, 3, 32, 32)))
     successors = trace.computation.graph.successors
     swept = {n: way is None for n, way in crossings(successors, SOURCE, sink).items()}
     assert swept == brute_force(successors, SOURCE, sink)

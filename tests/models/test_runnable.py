@@ -16,7 +16,7 @@ from infoflow.data import Preprocessing, open_data  # noqa: E402
 from infoflow.data.normalisations import own_preprocessing  # noqa: E402
 from infoflow.errors import ArchitectureError, DataError  # noqa: E402
 from infoflow.measures.outputs.stream import OutputStream  # noqa: E402
-from infoflow.models import first_run, runnable  # noqa: E402
+from infoflow.models import runnable, trial  # noqa: E402
 from infoflow.zoo import ZOO, CifarResNet, VGGStyle  # noqa: E402
 from tests.cases import SAMPLES, SHARED  # noqa: E402
 
@@ -301,12 +301,12 @@ def test_more_of_torchvisions_networks(tmp_path, name, options):
 def test_data_that_the_network_does_not_take():
     module = runnable(SAMPLES / "lenet5-mnist.pt").module
     good = open_data("shapes", samples=4, preprocessing=Preprocessing((28, 28), channels=1))
-    assert first_run(module, good.first(4)).shape == (4, 10)
+    assert trial(module, good).output.shape == (4, 10)
     for size, channels in (((28, 28), 3), ((40, 40), 1)):
         data = open_data("shapes", samples=4, preprocessing=Preprocessing(size, channels))
         words = f"does not take inputs of {channels}×{size[0]}×{size[1]} .float32.*--input-size"
         with pytest.raises(DataError, match=words):
-            first_run(module, data.first(4))
+            trial(module, data)
 
 
 def outputs_of(path: Path, spec: str, root: Path):

@@ -13,12 +13,19 @@ from torch import Tensor, nn
 from infoflow.data import of_one_input, open_data
 from infoflow.data.data import Data
 from infoflow.errors import DataError, SelectionError
-from infoflow.measures.outputs.proportion import proportion
+from infoflow.measures.outputs.reading import reading_of
+from infoflow.models import trial
 from infoflow.pruning.convolutions import Convolution, convolutions, silence
 from infoflow.pruning.effect import Measured, measure, of_draws, of_one
 from infoflow.pruning.ranking import Candidate, by_lot, by_norm, choose, lot_in_layers
+from infoflow.statistics.proportion import proportion
 
 LAYERS = (Convolution("a", 4), Convolution("b", 6))
+
+
+def measured(module, data, size):
+    reading = reading_of(trial(module, data))[1]
+    return measure(module, data, reading, batch_size=size, prepare=lambda batch: batch)
 
 
 def orders(**scores: list[float]):
@@ -154,7 +161,7 @@ def test_the_loss_is_that_of_the_samples(network: nn.Module) -> None:
         logits = module(whole.x)
         expected = nn.functional.cross_entropy(logits.double(), whole.targets, reduction="none")
     for size in (7, 20):
-        found = measure(module, data, batch_size=size, prepare=lambda batch: batch)
+        found = measured(module, data, size)
         assert found.losses.tolist() == pytest.approx(expected.tolist(), abs=1e-6)
         assert found.accuracy is not None
         assert found.accuracy.count == int((logits.argmax(1) == whole.targets).sum())
@@ -166,12 +173,12 @@ def test_of_numbers_half_the_squared_error() -> None:
         "numbers", "Six.", 6, None, "regression", "x", lambda a, b: of_one_input(x[a:b], y[a:b])
     )
     module = nn.Linear(3, 2)
-    found = measure(module, data, batch_size=4, prepare=lambda batch: batch)
+    found = measured(module, data, 4)
     expected = 0.5 * (module(x) - y).square().sum(dim=1)
     assert found.losses.tolist() == pytest.approx(expected.tolist(), abs=1e-6)
     assert found.accuracy is None
     with pytest.raises(DataError, match="no labels or other targets"):
-        measure(module, replace(data, task="none"), batch_size=4, prepare=lambda batch: batch)
+        measured(module, replace(data, task="none"), 4)
 
 
 def test_changes_are_paired_and_draws_averaged() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from infoflow.errors import EstimateError
 from infoflow.kernels import squared_distances
+from infoflow.statistics.proportion import proportion
 
 PENALTIES = tuple(10.0**power for power in range(-6, 3))
 """Ridge penalties, as shares of the mean squared length of the features."""
@@ -71,17 +72,8 @@ def probe_of_distances(distances: Tensor, labels: Tensor, seed: int = 0) -> Prob
     right = int((predicted == targets[test]).sum())
     frequent = indicators[train].sum(dim=0).argmax()
     chance = float((targets[test] == frequent).double().mean())
-    low, high = wilson(right, len(test))
-    return Probe(right / len(test), chance, low, high, len(test), penalty)
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share (1927)."""
-    z = 1.959963984540054
-    share, scale = successes / trials, 1 + z**2 / trials
-    middle = (share + z**2 / (2 * trials)) / scale
-    half = z / scale * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
-    return middle - half, middle + half
+    hit = proportion(right, len(test))
+    return Probe(hit.value, chance, hit.low, hit.high, len(test), penalty)
 
 
 def _products(distances: Tensor, train: Tensor) -> Tensor:

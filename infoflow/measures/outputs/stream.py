@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from infoflow.data.batch import IGNORED
+from infoflow.capture.batches import IGNORED
 from infoflow.measures.outputs.calibration import BINS, Reliability, reliability
 from infoflow.measures.outputs.logits import check_labels, log_probabilities
 from infoflow.measures.outputs.predictive import (
@@ -18,7 +18,11 @@ from infoflow.measures.outputs.predictive import (
     predictive_entropy,
     sample_means,
 )
-from infoflow.measures.outputs.proportion import Proportion, proportion
+from infoflow.measures.outputs.segmentation import confusion_matrix, mean_iou
+from infoflow.statistics.proportion import Proportion, proportion
+
+MOST_CLASSES = 1000
+"""Classes up to which a confusion matrix is kept."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Outputs:
             probability 0.
         accuracy: Share of right positions; None without targets. The interval is that of
             independent positions, which tokens and pixels of one sample are not.
+        confusion: Positions of each target class (rows) by predicted class; None of labels a
+            sample, and where the classes are more than `MOST_CLASSES`.
     """
 
     classes: int
@@ -87,6 +93,12 @@ class Outputs:
     by_class: ByClass | None
     mean_nll: float | None
     accuracy: Proportion | None
+    confusion: Tensor | None = None
+
+    @property
+    def mean_iou(self) -> float | None:
+        """Mean intersection over union, see `infoflow.measures.outputs.segmentation.mean_iou`."""
+        return None if self.confusion is None else mean_iou(self.confusion)
 
     @property
     def perplexity(self) -> float | None:
@@ -103,7 +115,7 @@ class Outputs:
 
 @dataclass
 class OutputStream:
-    """Takes logits batch by batch and keeps a few numbers a sample.
+    """Takes log-probabilities batch by batch and keeps a few numbers a sample.
 
     Args:
         bins: Of the reliability diagram.
@@ -117,12 +129,14 @@ class OutputStream:
     _hits: int = 0
     _positions: int = 0
     _classes: int = 0
+    _samples: int = 0
+    _confusion: Tensor | None = None
 
     def add(self, logits: Tensor, targets: Tensor | None = None) -> None:
         """One batch.
 
         Args:
-            logits: (n, classes, …), or probabilities.
+            logits: (n, classes, …).
             targets: (n, …) labels, ``IGNORED`` where a position does not count; None without.
 
         Raises:
@@ -131,15 +145,25 @@ class OutputStream:
         with torch.no_grad():
             self.add_log_probabilities(log_probabilities(logits), targets)
 
-    def add_log_probabilities(self, log_q: Tensor, targets: Tensor | None = None) -> None:
-        """One batch of ln q (n, classes, …), such as an ensemble's."""
+    def add_log_probabilities(
+        self, log_q: Tensor, targets: Tensor | None = None, counts: Tensor | None = None
+    ) -> None:
+        """One batch of ln q (n, classes, …), such as an ensemble's.
+
+        Args:
+            log_q: Logarithms of the classes' probabilities.
+            targets: As for `add`.
+            counts: (n, …), without targets: which positions count; None for all.
+        """
         self._classes = log_q.shape[1]
         if targets is not None:
             targets = targets.to(log_q.device)
-            check_labels(targets, log_q)
+            positions = (len(log_q), *log_q.shape[2:])
+            check_labels(targets, positions, self._classes, self._samples)
             counts = targets != IGNORED
-        else:
+        elif counts is None:
             counts = torch.ones_like(log_q[:, 0], dtype=torch.bool)
+        self._samples += len(log_q)
         sure = confidence(log_q)
         entropy = predictive_entropy(log_q)
         part = {
@@ -163,6 +187,11 @@ class OutputStream:
             self._reliability = found if self._reliability is None else self._reliability + found
             each = _by_class(entropy[counts], hits[counts], targets[counts], self._classes)
             self._by_class = each if self._by_class is None else self._by_class + each
+            if targets.ndim > 1 and self._classes <= MOST_CLASSES:
+                pairs = confusion_matrix(
+                    log_q.argmax(dim=1)[counts], targets[counts], self._classes
+                )
+                self._confusion = pairs if self._confusion is None else self._confusion + pairs
         self._parts.append({name: values.cpu() for name, values in part.items()})
 
     def outputs(self) -> Outputs:
@@ -183,6 +212,7 @@ class OutputStream:
             by_class=self._by_class if known else None,
             mean_nll=self._nll / self._positions if known else None,
             accuracy=proportion(self._hits, self._positions) if known else None,
+            confusion=self._confusion if known else None,
         )
 
 

@@ -17,6 +17,7 @@ from infoflow.measures.outputs.calibration import reliability  # noqa: E402
 from infoflow.measures.outputs.divergence import kl_divergence  # noqa: E402
 from infoflow.measures.outputs.ensembles import ensemble  # noqa: E402
 from infoflow.measures.outputs.logits import (  # noqa: E402
+    are_probabilities,
     check_labels,
     log_probabilities,
     logits_of,
@@ -31,12 +32,12 @@ from infoflow.measures.outputs.predictive import (  # noqa: E402
     perplexity,
     predictive_entropy,
 )
-from infoflow.measures.outputs.proportion import proportion  # noqa: E402
 from infoflow.measures.outputs.regression import (  # noqa: E402
     explained_variance,
     mean_squared_error,
 )
 from infoflow.measures.outputs.stream import OutputStream  # noqa: E402
+from infoflow.statistics.proportion import proportion  # noqa: E402
 
 SEEDS = st.integers(0, 2**16)
 
@@ -108,12 +109,14 @@ def test_a_class_without_probability_has_a_gradient():
 
 def test_probabilities_are_not_taken_for_logits():
     q = drawn(2, 6, 4).softmax(dim=1)
-    assert torch.allclose(log_probabilities(q).exp(), q.double(), atol=1e-6)
+    assert are_probabilities(q)
+    assert not are_probabilities(drawn(2, 6, 4))
+    assert torch.allclose(log_probabilities(q, "probabilities").exp(), q.double(), atol=1e-6)
     assert torch.allclose(log_probabilities(q.log()).exp(), q.double(), atol=1e-6)
 
 
 def test_one_logit_is_a_sigmoid_of_the_second_class():
-    q = log_probabilities(torch.tensor([[2.0], [-1.0]])).exp()
+    q = log_probabilities(torch.tensor([2.0, -1.0]), "one logit").exp()
     assert q[:, 1].tolist() == pytest.approx([1 / (1 + math.exp(-2)), 1 / (1 + math.exp(1))])
 
 
@@ -255,20 +258,22 @@ class Named:
 
 def test_logits_of_what_networks_return():
     x = torch.ones(2, 3)
-    for output in (x, {"out": x, "aux": x + 1}, (x, x + 1), {"y": x}, Named(loss=None, logits=x)):
+    outputs = (x, {"out": x, "aux": x + 1}, (x, x + 1), {"y": x}, Named(loss=None, logits=x))
+    for output in (*outputs, {"a": x, "b": x + 1}):
         assert logits_of(output) is x
-    for output in ({"a": x, "b": x}, None, 3, (), {"a": 1}):
+    for output in (None, 3, (), {"a": 1}, x.long()):
         with pytest.raises(DataError, match="nothing can be said of its outputs"):
             logits_of(output)
 
 
 def test_labels_outside_the_classes():
-    check_labels(torch.tensor([0, 9, IGNORED]), torch.zeros(3, 10))
+    check_labels(torch.tensor([0, 9, IGNORED]), (3,), 10)
     for label in (10, -1):
-        with pytest.raises(DataError, match=f"label {label}, and the network has 10 outputs"):
-            check_labels(torch.tensor([0, label]), torch.zeros(2, 10))
+        words = rf"label {label} \(sample 6\), and the network has 10 outputs"
+        with pytest.raises(DataError, match=words):
+            check_labels(torch.tensor([0, label]), (2,), 10, start=4)
     with pytest.raises(DataError, match=r"each of 2×5×5 positions .*labels for 2."):
-        check_labels(torch.tensor([0, 0]), torch.zeros(2, 10, 5, 5))
+        check_labels(torch.tensor([0, 0]), (2, 5, 5), 10)
 
 
 def test_networks_that_are_no_ensemble():
@@ -330,7 +335,7 @@ def test_the_stream_of_labels_and_of_none():
 
 
 def test_the_stream_refuses_labels_that_the_network_cannot_give():
-    with pytest.raises(DataError, match="label 2, and the network has 2 outputs"):
+    with pytest.raises(DataError, match=r"label 2 \(sample 3\), and the network has 2 outputs"):
         OutputStream().add(torch.zeros(3, 2), torch.tensor([0, 1, 2]))
 
 

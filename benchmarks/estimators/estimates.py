@@ -190,7 +190,11 @@ def _thirds(samples: int) -> Sequence[Tensor]:
 
 
 def _by_batches(
-    x: Samples, t: Samples, count: int, seed: int, matrix: Callable[[Samples, Tensor, float], Tensor]
+    x: Samples,
+    t: Samples,
+    count: int,
+    seed: int,
+    matrix: Callable[[Samples, Tensor, float], Tensor],
 ) -> Estimate:
     """The matrix-based functional at α = 1.01, the mean over disjoint batches of 128."""
     batches = torch.arange(len(x.values)).split(BATCH)

@@ -135,9 +135,7 @@ def _noisy(values: Tensor, generator: torch.Generator) -> Tensor:
     return values + NOISE * deviation * torch.randn(values.shape, generator=generator)
 
 
-def _measure(
-    into: Measured, run: str, step: int, sites: dict[str, Tensor], test: Images
-) -> None:
+def _measure(into: Measured, run: str, step: int, sites: dict[str, Tensor], test: Images) -> None:
     x, y = Samples(test.pictures), Samples(test.labels)
     chains: dict[tuple[str, str], list[Point]] = {}
     last = list(sites.values())[-1]
@@ -160,9 +158,7 @@ def _measure(
         ]
 
 
-def _figure(
-    run: str, step: int, site: str, direction: str, name: str, found: Estimate
-) -> Figure:
+def _figure(run: str, step: int, site: str, direction: str, name: str, found: Estimate) -> Figure:
     told = interval(found.value, found.influence)
     return Figure(
         run, step, site, direction, name, found.value, told.low, told.high, found.null.mean,

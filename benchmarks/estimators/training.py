@@ -37,7 +37,7 @@ class Course:
         flipped: Whether images are shifted by up to four pixels and mirrored at random.
         kept: Steps after which the state is kept; the last step is kept as well.
         stages: From the network to the maps from one measured site to the next, in the chain's
-            order: every path from the input to the output passes each, so that it is a Markov chain.
+            order; every path from input to output passes each, so that it is a Markov chain.
     """
 
     name: str

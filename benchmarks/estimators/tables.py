@@ -1,0 +1,16 @@
+"""Tables in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table with an empty line before it."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def number(value: float, digits: int = 2) -> str:
+    """With the minus sign of text, and no −0.00."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""Which estimator of information to trust: closed forms, chains of known order, bad cases, training.
+"""Which estimator of information to trust: closed forms, noisy chains, bad cases, training.
 
 Run: python benchmarks/estimator_study.py [--part NAME …] --data-root ROOT --work DIR
 Needs infoflow; for lenet5 and resnet20 the folders mnist and cifar10 below ROOT with train.npz and

@@ -12,7 +12,9 @@ from torch import Tensor
 from estimators.estimates import (
     BATCH,
     CAUCHY_SCHWARZ,
+    CAUCHY_SCHWARZ_RATIO,
     MATRIX,
+    NAMES,
     QUADRATIC,
     RATIO,
     REN,
@@ -49,7 +51,7 @@ def cases() -> None:
         f"median, bits; 95 % intervals; after the stroke the mean of {PERMUTATIONS} permutations. "
         f"The matrix-based forms: α = 1.01, mean over batches of {BATCH}."
     )
-    heads = ("X and T", "truth", QUADRATIC, CAUCHY_SCHWARZ, RATIO, REN, MATRIX, "note")
+    heads = ("X and T", "truth", *NAMES, "note")
     print(table(heads, (_row(case) for case in _all())), flush=True)
 
 
@@ -61,7 +63,7 @@ def _row(case: Case) -> list[str]:
         case.name,
         case.truth,
         *(_told(found[name]) for name in (QUADRATIC, CAUCHY_SCHWARZ)),
-        number(found[RATIO].value),
+        *(number(found[name].value) for name in (RATIO, CAUCHY_SCHWARZ_RATIO)),
         *(
             f"{number(found[name].value)} / {number(found[name].null.mean)}"
             for name in (REN, MATRIX)
@@ -101,21 +103,19 @@ def _scales() -> Iterator[Case]:
     yield Case("independent directions, a shared scale", "≈ 1.9", u * scale, v * scale)
     yield Case("independent directions, inverse scales", "≈ 1.9", u * scale, v / scale)
 
-    def mixed(rho: float) -> Tensor:
-        return (rho * u + math.sqrt(1 - rho**2) * v) / scale
+    def mixed(power: float) -> Tensor:
+        return (0.5 * u + math.sqrt(0.75) * v) / scale**power
 
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2
-        below = float(quadratic(u * scale, mixed(middle)).value) < 0
-        low, high = (middle, high) if below else (low, middle)
-    rho = (low + high) / 2
-    least = 50 * -0.5 * math.log2(1 - rho**2)
+        above = float(quadratic(u * scale, mixed(middle)).value) > 0
+        low, high = (middle, high) if above else (low, middle)
     yield Case(
-        f"density-matched: inverse scales, directions correlated {rho:.2f} so that I₂ is 0",
-        f"> {least:.0f}",
+        f"density-matched: directions correlated 0.5, scales s and s^−{low:.2f} so that I₂ is 0",
+        f"> {50 * -0.5 * math.log2(0.75):.0f}",
         u * scale,
-        mixed(rho),
+        mixed(low),
     )
 
 

@@ -38,10 +38,11 @@ BATCH = 128
 
 QUADRATIC = "I₂"
 CAUCHY_SCHWARZ = "I_CS"
-RATIO = "ratio to the ceiling"
+RATIO = "I₂ over its ceiling"
+CAUCHY_SCHWARZ_RATIO = "I_CS over its own"
 REN = "REN's preset"
 MATRIX = "matrix-based, half the median"
-NAMES = (QUADRATIC, CAUCHY_SCHWARZ, RATIO, REN, MATRIX)
+NAMES = (QUADRATIC, CAUCHY_SCHWARZ, RATIO, CAUCHY_SCHWARZ_RATIO, REN, MATRIX)
 
 Estimator = Callable[[Tensor, Tensor], float]
 
@@ -114,7 +115,8 @@ class Estimate:
 
     Args:
         value: On all samples; of the matrix-based forms the mean over disjoint batches of 128.
-        influence: (n,) of each sample; of those forms (m,), each batch's less the mean.
+        influence: (n,) of each sample on the figure less its null, the latter not differing from 0;
+            of those forms (m,), each batch's such difference less their mean.
         null: The same with T's samples permuted.
         thirds: On three disjoint thirds; of those forms on the first three batches.
         sigmas: At half and at double σ.
@@ -141,42 +143,58 @@ def _one_kernel(variable: Samples, chosen: Tensor, factor: float) -> Tensor:
 
 
 def _quadratic_forms(x: Samples, t: Samples, count: int, seed: int) -> dict[str, Estimate]:
-    k_x, k_t = x.kernel(), t.kernel()
-    whole = quadratic_information(k_x, k_t)
-    thirds = [quadratic_information(x.kernel(1, c), t.kernel(1, c)) for c in _thirds(len(x.values))]
-    sigmas = [quadratic_information(x.kernel(f), t.kernel(f)) for f in (0.5, 2.0)]
-    nulls = quadratic_nulls(k_x, k_t, count, seed)
-    own = [quadratic_information(k, k).influence for k in (k_x, k_t)]
-    ceiling, ratio = float(whole.ceiling), float(whole.ratio)
-    influences = {
-        QUADRATIC: whole.influence,
-        CAUCHY_SCHWARZ: cauchy_schwarz_influence(k_x, k_t),
-        RATIO: (whole.influence - ratio * (own[0] + own[1]) / 2) / ceiling,
-    }
-    normal = {
+    whole = _forms(x.kernel(), t.kernel())
+    thirds = [_forms(x.kernel(1, c), t.kernel(1, c)) for c in _thirds(len(x.values))]
+    half, double = (_forms(x.kernel(f), t.kernel(f)) for f in (0.5, 2.0))
+    nulls = quadratic_nulls(x.kernel(), t.kernel(), count, seed)
+    influences = _influences(x.kernel(), t.kernel(), whole)
+    permuted_forms = {
         QUADRATIC: nulls.quadratic,
         CAUCHY_SCHWARZ: nulls.cauchy_schwarz,
-        RATIO: _divided(nulls.quadratic, ceiling),
+        RATIO: _divided(nulls.quadratic, whole[QUADRATIC] / whole[RATIO]),
+        CAUCHY_SCHWARZ_RATIO: _divided(
+            nulls.cauchy_schwarz, whole[CAUCHY_SCHWARZ] / whole[CAUCHY_SCHWARZ_RATIO]
+        ),
     }
     return {
         name: Estimate(
-            _read(whole, name),
-            influence,
-            normal[name],
-            tuple(_read(part, name) for part in thirds),
-            (_read(sigmas[0], name), _read(sigmas[1], name)),
+            value,
+            influences[name],
+            permuted_forms[name],
+            tuple(part[name] for part in thirds),
+            (half[name], double[name]),
         )
-        for name, influence in influences.items()
+        for name, value in whole.items()
     }
 
 
-def _read(found: QuadraticInformation, name: str) -> float:
-    form = {
-        QUADRATIC: found.value,
-        CAUCHY_SCHWARZ: found.cauchy_schwarz,
-        RATIO: found.ratio,
-    }[name]
-    return float(form)
+def _forms(x: Kernel, t: Kernel) -> dict[str, float]:
+    """I₂, I_CS, and each over ½(that of X with X + that of T with T)."""
+    found = quadratic_information(x, t)
+    own = [float(quadratic_information(k, k).cauchy_schwarz) for k in (x, t)]
+    bowed = float(found.cauchy_schwarz)
+    return {
+        QUADRATIC: float(found.value),
+        CAUCHY_SCHWARZ: bowed,
+        RATIO: float(found.ratio),
+        CAUCHY_SCHWARZ_RATIO: 2 * bowed / sum(own),
+    }
+
+
+def _influences(x: Kernel, t: Kernel, values: dict[str, float]) -> dict[str, Tensor]:
+    """Of each sample; of a ratio r = I/C: (that on I − r · that on C)/C."""
+    found, of_x, of_t = (
+        {
+            QUADRATIC: quadratic_information(a, b).influence,
+            CAUCHY_SCHWARZ: cauchy_schwarz_influence(a, b),
+        }
+        for a, b in ((x, t), (x, x), (t, t))
+    )
+    for name, ratio in ((QUADRATIC, RATIO), (CAUCHY_SCHWARZ, CAUCHY_SCHWARZ_RATIO)):
+        ceiling = values[name] / values[ratio]
+        on_ceiling = (of_x[name] + of_t[name]) / 2
+        found[ratio] = (found[name] - values[ratio] * on_ceiling) / ceiling
+    return found
 
 
 def _divided(null: Null, by: float) -> Null:
@@ -206,21 +224,21 @@ def _by_batches(
     pairs = grams(1.0)
     values = torch.tensor([float(mutual_information(a, b, ALPHA)) for a, b in pairs]).double()
     value = float(values.mean())
-    marginals = [float(entropy(a, ALPHA) + entropy(b, ALPHA)) for a, b in pairs]
-    drawn = [
-        fmean(
-            marginal - float(entropy(a * permuted(b, order), ALPHA))
-            for marginal, (a, b) in zip(marginals, pairs, strict=True)
-        )
-        for order in permutations(BATCH, count, seed)
-    ]
+    marginals = [(entropy(a, ALPHA) + entropy(b, ALPHA), (a, b)) for a, b in pairs]
+    drawn = torch.tensor(
+        [
+            [float(m - entropy(a * permuted(b, order), ALPHA)) for m, (a, b) in marginals]
+            for order in permutations(BATCH, count, seed)
+        ]
+    ).double()
     half, double = (
         fmean(float(mutual_information(a, b, ALPHA)) for a, b in grams(f)) for f in (0.5, 2.0)
     )
+    above = values - drawn.mean(dim=0)
     return Estimate(
         value,
-        values - value,
-        from_draws(torch.tensor(drawn).double(), value),
+        above - above.mean(),
+        from_draws(drawn.mean(dim=1), value),
         tuple(values[:3].tolist()),
         (half, double),
     )

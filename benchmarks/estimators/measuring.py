@@ -71,7 +71,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One step of a chain, as judged by one estimator."""
+    """One step of a chain, as judged by one estimator's figures less their nulls."""
 
     run: str
     step: int
@@ -146,7 +146,8 @@ def _measure(into: Measured, run: str, step: int, sites: dict[str, Tensor], test
             for name, found in estimates(other, t, PERMUTATIONS).items():
                 into.figures.append(_figure(run, step, site, direction, name, found))
                 inside = found.value <= found.null.high
-                point = Point(site, found.value, found.influence, "null" if inside else "")
+                above = found.value - found.null.mean
+                point = Point(site, above, found.influence, "inside its null" if inside else "")
                 chains.setdefault((direction, name), []).append(point)
         probe = probe_of_distances(t.distances, test.labels).accuracy
         alignment = float(cka(-x.distances / 2, -t.distances / 2))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from estimators.estimates import (
     CAUCHY_SCHWARZ,
+    CAUCHY_SCHWARZ_RATIO,
     NAMES,
     QUADRATIC,
     RATIO,
@@ -118,7 +119,8 @@ def _curve(name: str, drawn: list[list[Tensor]]) -> list[str]:
 def _verdicts(drawn: list[list[Tensor]]) -> list[list[str]]:
     """Of the matrix-based forms only where there are batches enough to tell."""
     samples = len(drawn[0][0])
-    names = (QUADRATIC, CAUCHY_SCHWARZ, RATIO) if samples < 512 else NAMES
+    quadratic_forms = (QUADRATIC, CAUCHY_SCHWARZ, RATIO, CAUCHY_SCHWARZ_RATIO)
+    names = quadratic_forms if samples < 512 else NAMES
     words: dict[str, Counter[str]] = {name: Counter() for name in names}
     for x, *layers in drawn:
         found = [estimates(Samples(x), Samples(layer), count=2) for layer in layers]

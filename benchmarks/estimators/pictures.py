@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from estimators.estimates import CAUCHY_SCHWARZ, QUADRATIC, RATIO, REN
+from estimators.estimates import CAUCHY_SCHWARZ, CAUCHY_SCHWARZ_RATIO, MATRIX, QUADRATIC, RATIO, REN
 from estimators.measuring import Measured
 from estimators.summaries import Course
 
-SHOWN = (QUADRATIC, CAUCHY_SCHWARZ, RATIO, REN)
+SHOWN = (QUADRATIC, CAUCHY_SCHWARZ, RATIO, CAUCHY_SCHWARZ_RATIO, MATRIX, REN)
 AXES = {"input": "I(X;T) less its null", "label": "I(T;Y) less its null"}
 
 
@@ -20,7 +20,7 @@ def picture(name: str, found: Measured, path: Path) -> None:
     from matplotlib import pyplot as plt
 
     course = Course(found)
-    figure, axes = plt.subplots(2, len(SHOWN) + 1, figsize=(13, 5.2), sharex=True)
+    figure, axes = plt.subplots(2, len(SHOWN) + 1, figsize=(16, 5.2), sharex=True)
     colours = mpl.colormaps["viridis_r"]
     places = range(len(course.sites))
     for row, (direction, label) in enumerate(AXES.items()):

@@ -60,7 +60,7 @@ def spearman(a: Grid, b: Grid) -> float:
 
 
 def _ranks(values: Grid) -> Grid:
-    order, inverse, counts = np.unique(values.round(9), return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(values.round(9), return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     return (ends - (counts - 1) / 2)[inverse]
 
@@ -173,8 +173,8 @@ def _chains(course: Course) -> None:
     runs.append((NOISY, course.steps[-1], "noise"))
     for direction, word in (("input", "I(X;T)"), ("label", "I(T;Y)")):
         print(
-            f"\nSteps of the chain, {word}: falls / rises / cannot be told. In the last column noise "
-            "is added at every site, so that the information truly cannot rise"
+            f"\nSteps of the chain, {word} less its null: falls / rises / cannot be told, by step "
+            "of training. In the last column noise is added at every site of the trained network"
         )
         rows = [
             [estimator, *(_counted(course.found, run, step, direction, estimator)

@@ -12,5 +12,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """With the minus sign of text, and no −0.00."""
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+    """With the minus sign of text, no −0.00, and one digit of what would round to 0."""
+    small = 1e-6 < abs(value) < 0.5 * 10**-digits
+    told = f"{value:.0e}" if small else f"{round(value, digits) + 0.0:.{digits}f}"
+    return told.replace("-", "−")

@@ -18,6 +18,7 @@ def picture(name: str, found: Measured, path: Path) -> None:
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
+    from PIL import Image
 
     course = Course(found)
     figure, axes = plt.subplots(2, len(SHOWN) + 1, figsize=(16, 5.2), sharex=True)
@@ -48,3 +49,4 @@ def picture(name: str, found: Measured, path: Path) -> None:
     figure.tight_layout(rect=(0, 0.05, 1, 1))
     figure.savefig(path, dpi=75)
     plt.close(figure)
+    Image.open(path).convert("RGB").quantize(48).save(path, optimize=True)

@@ -18,6 +18,8 @@ from estimators.tables import number, table
 TRAINED, NOISY = "trained", "with noise"
 DIRECTIONS = ("input", "label")
 BOOTSTRAPS = 2000
+NOTHING = 1e-9
+"""Bits that are rounding."""
 
 Grid = np.ndarray
 """Checkpoints × sites."""
@@ -48,7 +50,7 @@ class Course:
 
     def above(self, estimator: str, direction: str) -> Grid:
         """Figures less their nulls."""
-        return self.grid(estimator, direction, lambda f: f.value - f.null)
+        return self.grid(estimator, direction, lambda f: f.value - f.null).round(9)  # rounding is 0
 
 
 def spearman(a: Grid, b: Grid) -> float:
@@ -76,7 +78,8 @@ def agreement(a: Grid, b: Grid) -> tuple[float, float, float]:
     for _ in range(BOOTSTRAPS):
         rows, columns = (draw.integers(0, size, size) for size in a.shape)
         found.append(spearman(a[np.ix_(rows, columns)], b[np.ix_(rows, columns)]))
-    low, high = np.nanquantile(found, [0.025, 0.975])
+    told = [value for value in found if not math.isnan(value)]
+    low, high = np.quantile(told, [0.025, 0.975]) if told else (math.nan, math.nan)
     return spearman(a, b), float(low), float(high)
 
 
@@ -122,6 +125,8 @@ def _agreements(course: Course, estimator: str) -> list[str]:
 
 
 def _interval(found: tuple[float, float, float]) -> str:
+    if math.isnan(found[0]):
+        return "—"
     value, low, high = map(number, found)
     return f"{value} [{low}, {high}]"
 
@@ -140,14 +145,24 @@ def _nulls(course: Course, estimator: str) -> list[str]:
         told += [
             f"{int(outside.sum())} of {outside.size}",
             f"{np.median(part):.0%}".replace("-0", "0"),
-            number(float(np.median(apart)), 0),
+            _told(float(np.median(apart)), 0),
         ]
     return told
 
 
 def _deviations(figure: Figure) -> float:
     spread = figure.null_deviation
-    return (figure.value - figure.null) / spread if spread > 0 else math.inf
+    return (figure.value - figure.null) / spread if spread > NOTHING else math.nan
+
+
+def _spread(figure: Figure) -> float:
+    """Deviation between the thirds, over the figure less its null."""
+    above = abs(figure.value - figure.null)
+    return stdev(figure.thirds) / above if above > NOTHING else math.inf
+
+
+def _told(value: float, digits: int, unit: str = "") -> str:
+    return number(value, digits) + unit if math.isfinite(value) else "—"
 
 
 def _stability(course: Course, estimator: str) -> list[str]:
@@ -157,12 +172,10 @@ def _stability(course: Course, estimator: str) -> list[str]:
         thirds = [course.grid(estimator, direction, lambda f, i=i: f.thirds[i]) for i in range(3)]
         sigmas = [course.grid(estimator, direction, lambda f, i=i: f.sigmas[i]) for i in range(2)]
         pairs = list(itertools.combinations(thirds, 2))
-        spread = course.grid(
-            estimator, direction, lambda f: stdev(f.thirds) / max(abs(f.value - f.null), 1e-9)
-        )
+        spread = course.grid(estimator, direction, _spread)
         told += [
             _mean(spearman(a, b) for one, two in pairs for a, b in zip(one, two, strict=True)),
-            f"{median(spread.reshape(-1)):.0%}",
+            _told(100 * median(spread.reshape(-1)), 0, "%"),
             *(_mean(map(spearman, whole, other)) for other in sigmas),
         ]
     return told

@@ -5,6 +5,9 @@ Up to α = 1.15 it is tr f(A) with f(λ) = λ^α − λ that is estimated, since
 tr f(A) = tr Qᵀf(A)Q + tr P f(A) P with P = I − QQᵀ, the second by random signs, every quadratic
 form by Lanczos quadrature.
 
+α < 1 is refused here: λ^α is infinitely steep at 0, so that thousands of eigenvalues that are 0 but
+for rounding weigh as much as the others, and no useful bound on the error exists.
+
 Sources: Ubaru, Chen, Saad (stochastic Lanczos quadrature, 2017); Meyer and others (Hutch++, 2021).
 """
 
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from infoflow.errors import EstimateError
 from infoflow.kernels import Kernel, gram, tiles
 from infoflow.measures.activations.pair_sums import BLOCK, row_means
 from infoflow.measures.activations.renyi import entropy
@@ -31,8 +35,8 @@ KEPT = 2**31
 DIRECT = 1.15
 """α above which tr A^α itself is estimated: from there on its error is the smaller one (seen)."""
 
-FLOAT32 = 1e-6
-"""Bits that the rounding of a float32 Gram matrix may cost."""
+ROUNDING = 2.0**-24
+"""Largest relative rounding of an entry of a float32 Gram matrix."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,11 @@ def entropy_estimate(kernel: Kernel, alpha: float, seed: int = 0) -> EntropyEsti
 
     Args:
         kernel: n samples.
-        alpha: α > 0. Above 4096 samples ∞ is found by the probes' largest eigenvalue.
+        alpha: α > 0; α ≥ 1 above 4096 samples, where ∞ is found by the largest Ritz value.
         seed: Of the probes.
+
+    Raises:
+        EstimateError: α is below 1 and there are more than 4096 samples, or α is not positive.
     """
     n = kernel.samples
     if alpha == 2:
@@ -84,20 +91,28 @@ def approximate_entropy(
     steps: int = 32,
     seed: int = 0,
 ) -> EntropyEstimate:
-    """S_α, α not 2, from random probes, with a 95 % interval.
+    """S_α, α ≥ 1 and not 2, from random probes, with a 95 % interval.
 
     The interval is the probes' t interval, widened by what the second half of the Lanczos steps
     still changed (a bound on what is missing, where the error falls at least as 1/steps) and by
-    1e-6 bits for float32.
+    what rounding the Gram matrix to float32 may cost (`_rounding`).
 
     Args:
         kernel: n samples.
-        alpha: α > 0.
+        alpha: α ≥ 1, ∞ included.
         probes: Random vectors.
         deflated: Dominant directions that are taken out first.
         steps: Of Lanczos.
         seed: Of the random vectors.
+
+    Raises:
+        EstimateError: α is below 1.
     """
+    if not alpha >= 1:
+        raise EstimateError(
+            f"S_α of more than {EXACT:,} samples has no useful bound on its error for α below 1, "
+            f"and α is {alpha:g}; take α ≥ 1 or fewer samples."
+        )
     n = kernel.samples
     multiply = _multiplier(kernel)
     generator = torch.Generator().manual_seed(seed)
@@ -115,12 +130,16 @@ def approximate_entropy(
     moved = abs(float(late[:deflated].sum() - early[:deflated].sum())) + abs(
         float((late[deflated:] - early[deflated:]).mean())
     )
+    rows = float(multiply(torch.ones(n, 1, dtype=torch.float64)).max())
+    off = moved + _rounding(kernel, alpha, rows)
     value, *ends = [
         _entropy(total + trace, alpha)
-        for trace in (interval.value, interval.low - moved, interval.high + moved)
+        for trace in (interval.value, interval.low - off, interval.high + off)
     ]
+    # Too wide to have a logarithm: no entropy is above log2 n.
+    ends = [math.log2(n) if math.isnan(end) else end for end in ends]
     method = f"{probes} random probes, {deflated} directions taken out, {steps} Lanczos steps"
-    return EntropyEstimate(value, min(ends) - FLOAT32, max(ends) + FLOAT32, method)
+    return EntropyEstimate(value, min(ends), max(ends), method)
 
 
 Multiply = Callable[[Tensor], Tensor]
@@ -161,6 +180,21 @@ def _function(values: Tensor, alpha: float) -> Tensor:
     else:
         found = safe * torch.expm1((alpha - 1) * safe.log())
     return torch.where(positive, found, 0.0)
+
+
+def _rounding(kernel: Kernel, alpha: float, rows: float) -> float:
+    """What an error E of the Gram matrix may change in tr f(A), ‖E‖ ≤ 2⁻²⁴ ‖A‖ (Frobenius).
+
+    The eigenvalues move by Σ|e_i| ≤ √n ‖E‖ in all (Mirsky). Up to α = 1.15 |f(λ) − f(μ)| is at most
+    |f(|λ − μ|)|, which is concave: n |f(Σ|e_i|/n)| bounds their sum. Above, |f′| ≤ α λ_max^(α−1),
+    and λ_max is at most the largest sum of a row.
+    """
+    n = kernel.samples
+    moved = math.sqrt(n) * ROUNDING * 2 ** (-exact_quadratic_entropy(kernel) / 2)
+    if alpha > DIRECT:
+        return moved * alpha * math.pow(rows * (1 + ROUNDING), alpha - 1)
+    each = torch.tensor(moved / n, dtype=torch.float64)
+    return n * abs(float(_function(each, alpha)))
 
 
 def _forms(coefficients: Coefficients, steps: int, alpha: float) -> Tensor:
@@ -220,7 +254,14 @@ def _multiplier(kernel: Kernel) -> Multiply:
         tile = kernel.tile(rows, columns).detach().to(torch.float32).cpu()
         kept[rows, columns] = tile
         kept[columns, rows] = tile.T
-    return lambda vectors: (kept @ vectors.to(torch.float32)).to(torch.float64) / n
+
+    def multiply(vectors: Tensor) -> Tensor:
+        # Products in float64: a float32 sum of n terms of one sign is off by far more than a term.
+        starts = range(0, n, BLOCK)
+        parts = [kept[start : start + BLOCK].to(torch.float64) @ vectors for start in starts]
+        return torch.cat(parts) / n
+
+    return multiply
 
 
 def _by_tiles(kernel: Kernel, vectors: Tensor) -> Tensor:

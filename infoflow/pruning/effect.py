@@ -200,5 +200,8 @@ def _accuracy(found: Measured) -> Number:
 
 
 def _finite(value: float, low: float = math.nan, high: float = math.nan) -> Number:
-    figures = (one if math.isfinite(one) else None for one in (value, low, high))
-    return Number(*figures, ends=INTERVAL)
+    return Number(_known(value), _known(low), _known(high))
+
+
+def _known(figure: float) -> float | None:
+    return figure if math.isfinite(figure) else None

@@ -260,7 +260,7 @@ class _Flow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             )
         if name == "constant_pad_nd":
             places = len(args[1]) // 2
-            return (len(args) < 3 or args[2] == 0) and layout.axis < args[0].ndim - places
+            return bool(len(args) < 3 or args[2] == 0) and layout.axis < int(args[0].ndim) - places
         if name in ("hardtanh", "clamp"):
             low, high = [*args[1:3], None, None][:2]
             return bool((low is None or low <= 0) and (high is None or high >= 0))

@@ -14,9 +14,14 @@ from infoflow.activations.first import task_loss
 from infoflow.data import Data
 from infoflow.data.batch import IGNORED
 from infoflow.errors import DataError
-from infoflow.measures.outputs.logits import logits_of, next_token
-from infoflow.measures.outputs.proportion import Proportion
-from infoflow.measures.outputs.stream import OutputStream
+from infoflow.measures.outputs.logits import (
+    check_labels,
+    log_probabilities,
+    logits_of,
+    next_token,
+)
+from infoflow.measures.outputs.predictive import correct, negative_log_likelihood, sample_means
+from infoflow.measures.outputs.proportion import Proportion, proportion
 from infoflow.statistics.intervals import interval
 
 INTERVAL = "95 % interval"
@@ -93,7 +98,6 @@ def measure(module: nn.Module, data: Data, *, batch_size: int, prepare: Any) -> 
     Raises:
         DataError: The data have no targets, so that there is no loss.
     """
-    counted: list[Tensor] = []
     if data.task == "none":
         raise DataError(
             f"{data.name} has no labels or other targets, so that no loss can be measured; give "
@@ -101,21 +105,26 @@ def measure(module: nn.Module, data: Data, *, batch_size: int, prepare: Any) -> 
         )
     if data.task == "regression":
         return _of_numbers(module, data, batch_size, prepare)
-    outputs = OutputStream()
+    losses: list[Tensor] = []
+    hits = positions = 0
     with torch.no_grad():
         for batch in map(prepare, data.batches(batch_size)):
             logits, targets = logits_of(batch.call(module)), batch.targets
             if data.task == "next-token":
                 tokens = batch.x if targets is None else targets
                 logits, targets = next_token(logits, tokens, batch.mask)
-            outputs.add(logits, targets)
             assert targets is not None
-            counted.append((targets != IGNORED).reshape(len(targets), -1).any(dim=1).cpu())
-    found, has_target = outputs.outputs(), torch.cat(counted)
-    assert found.nll is not None
-    if not bool(has_target.any()):
+            log_q = log_probabilities(logits)
+            check_labels(targets, log_q)
+            counts = targets != IGNORED
+            nll = sample_means(negative_log_likelihood(log_q, targets), counts).cpu()
+            losses.append(nll[counts.reshape(len(targets), -1).any(dim=1).cpu()])
+            hits += int(correct(log_q, targets)[counts].sum())
+            positions += int(counts.sum())
+    found = torch.cat(losses)
+    if not len(found):
         raise DataError(f"{data.name}: no sample here has a target that counts.")
-    return Measured(found.nll[has_target], found.accuracy, int((~has_target).sum()))
+    return Measured(found, proportion(hits, positions), data.samples - len(found))
 
 
 def _of_numbers(module: nn.Module, data: Data, batch_size: int, prepare: Any) -> Measured:

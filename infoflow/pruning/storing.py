@@ -57,7 +57,8 @@ class Changes:
     def numbers(self, name: str) -> tuple[Array, Array]:
         """New numbers, and which of them are others than before."""
         old, new = _array(self.before[name]), _array(self.after[name])
-        return new, (new != old) & ~(np.isnan(new) & np.isnan(old))
+        other = (new != old) & ~(np.isnan(new) & np.isnan(old))
+        return new, other | ((new == 0) & (np.signbit(new) != np.signbit(old)))
 
     def cut(self, name: str, array: Array) -> Array:
         """Without what is taken out."""

@@ -24,8 +24,10 @@ KEPT = ("mean", "std", "input_size", "architecture", "data")
 def told(network: Runnable, arch: str | None, done: str) -> dict[str, str]:
     """Metadata: how the network is run, and what was done to it."""
     kept = {name: network.metadata[name] for name in KEPT if name in network.metadata}
-    if arch is not None and arch.startswith(SAFE):
-        kept["architecture"] = arch
+    # A network with channels taken out may not be recognised by its shapes any more.
+    name = arch or (network.architecture.name if network.architecture is not None else "")
+    if name.startswith(SAFE):
+        kept.setdefault("architecture", name)
     return {"format": "pt", **kept, "pruned": done}
 
 

@@ -246,3 +246,21 @@ def test_a_network_of_nan_is_said_in_one_sentence(run, tmp_path):
     assert result.returncode == 2
     assert "loss is not a number for 16 of 16 samples" in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.long
+def test_a_residual_network_without_channels_is_still_known(run, tmp_path):
+    torch.manual_seed(0)
+    path, zeroed, out = (tmp_path / f"{name}.safetensors" for name in ("whole", "zeroed", "out"))
+    save_torch(CifarResNet(8).state_dict(), path)
+    common = ("prune", path, "--data", "shapes", "--samples", 16, "--by", "norm", "--quiet")
+    for options in (["--out", zeroed], ["--remove", "--out", out]):
+        result = run(*common, *options)
+        assert result.returncode == 0, result.stderr
+    assert load_file(out)["layer1.0.conv1.weight"].shape == (13, 16, 3, 3)
+    x = of_one_input(torch.randn(4, 3, 32, 32))
+    with torch.no_grad():
+        expected = x.call(runnable(zeroed).module)
+        torch.testing.assert_close(x.call(runnable(out).module), expected, rtol=0, atol=1e-5)
+    result = run("analyze", out, "--json", tmp_path / "a.json", "--data", "shapes", "--samples", 16)
+    assert result.returncode == 0, result.stderr

@@ -14,7 +14,7 @@ from safetensors.torch import save_file as save_torch
 import infoflow
 from infoflow.data import of_one_input
 from infoflow.models import runnable
-from infoflow.zoo import LeNet5
+from infoflow.zoo import CifarResNet, LeNet5
 from tests.cases import SAMPLES, SHARED
 
 VGG = SAMPLES / "vgg-cifar10.safetensors"

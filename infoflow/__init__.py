@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from infoflow.comparing import compare as compare
     from infoflow.comparison.comparison import Comparison as Comparison
     from infoflow.errors import InfoflowError as InfoflowError
+    from infoflow.pruning.prune import Pruned as Pruned
+    from infoflow.pruning.prune import prune as prune
     from infoflow.report import Finding as Finding
     from infoflow.report import Measurement as Measurement
     from infoflow.report import Report as Report
@@ -27,6 +29,8 @@ _PUBLIC = {
     "compare": "infoflow.comparing",
     "Comparison": "infoflow.comparison.comparison",
     "InfoflowError": "infoflow.errors",
+    "Pruned": "infoflow.pruning.prune",
+    "prune": "infoflow.pruning.prune",
     "Finding": "infoflow.report",
     "Measurement": "infoflow.report",
     "Report": "infoflow.report",
@@ -38,9 +42,11 @@ __all__ = [
     "Finding",
     "InfoflowError",
     "Measurement",
+    "Pruned",
     "Report",
     "analyze",
     "compare",
+    "prune",
 ]
 
 

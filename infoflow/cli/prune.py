@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +14,6 @@ from infoflow.errors import OutputError
 
 if TYPE_CHECKING:
     from infoflow.pruning import Pruned
-    from infoflow.pruning.effect import Number
 
 ENDING = ".safetensors"
 
@@ -47,10 +45,31 @@ def prune(
             "smallest weights; random: by --seed."
         ),
     ] = By.redundancy,
-    share: Annotated[float, typer.Option(help="Of the filters, between 0 and 1.")] = 0.2,
-    per_layer: Annotated[
+    share: Annotated[
+        float, typer.Option(help="Of the filters, between 0 and 1; one of each layer stays.")
+    ] = 0.2,
+    across_layers: Annotated[
         bool,
-        typer.Option("--per-layer", help="The share of each layer; else the best of all layers."),
+        typer.Option(
+            "--across-layers",
+            help="The best candidates of all layers together; else the same share of each layer.",
+        ),
+    ] = False,
+    merge: Annotated[
+        bool,
+        typer.Option(
+            "--merge",
+            help="Add what a filter gave to the outgoing weights of those that stay (least "
+            "squares on the first 256 samples).",
+        ),
+    ] = False,
+    remove: Annotated[
+        bool,
+        typer.Option(
+            "--remove",
+            help="Take dead channels out of the tensors where what follows can do without; else "
+            "they stay, as 0.",
+        ),
     ] = False,
     layers: options.Layers = None,
     out: Annotated[
@@ -83,6 +102,7 @@ def prune(
 ) -> None:
     """Make a share of a network's filters dead, and measure the loss against other choices."""
     from infoflow.cli.progress import Progress
+    from infoflow.cli.prune_table import show
 
     _check(path, out, json)
     request = data_options.request(
@@ -99,7 +119,9 @@ def prune(
             data=request,
             by=by.value,
             share=share,
-            per_layer=per_layer,
+            across_layers=across_layers,
+            merge=merge,
+            remove=remove,
             layers=layers or (),
             arch=arch,
             input_size=options.input_size(input_size),
@@ -108,7 +130,7 @@ def prune(
             telling=progress.tell,
         )
     if not quiet and json != "-":
-        _show(pruned, no_color=no_color)
+        show(pruned, no_color=no_color)
     _write(pruned, out, json, quiet=quiet)
 
 
@@ -145,73 +167,3 @@ def _write(pruned: Pruned, out: Path | None, json: str | None, *, quiet: bool) -
         say(f"wrote {place}", quiet=quiet)
     if out is None:
         say("The pruned network was not written; --out pruned.safetensors does.", quiet=quiet)
-
-
-def _show(pruned: Pruned, *, no_color: bool) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from infoflow.cli.console import standard_output
-    from infoflow.render.text import printable
-
-    console = standard_output(no_color=no_color)
-    title = f"{Path(pruned.source).name} · {_summary(pruned)}"
-    console.print(Text(printable(title), style="bold"))
-    for sentence in filter(None, (pruned.data, pruned.preprocessing, *pruned.notes)):
-        console.print(Text(printable(f" {sentence}"), style="dim"))
-    table = Table(box=None, padding=(0, 2, 0, 1), pad_edge=False)
-    heads = ("filters made dead", "loss, nats", "change [95 %]", "accuracy [95 %]")
-    for place, head in enumerate(heads):
-        table.add_column(Text(head, style="dim"), justify="right" if place else "left")
-    for effect in pruned.effects:
-        label = LABELS.get(effect.method, f"by {effect.method}")
-        change = "" if effect.method == "unpruned" else _figure(effect.change, 3, sign=True)
-        row = (label, _figure(effect.loss, 3, ends=False), change, _percent(effect.accuracy))
-        table.add_row(*row, style="bold" if effect.method == pruned.method else "")
-    console.print()
-    console.print(table)
-    console.print(Text(f"\n {FOOT}", style="dim"))
-
-
-LABELS = {
-    "unpruned": "none",
-    "random": "at random",
-    "random-same-layers": "in the same layers",
-}
-
-FOOT = (
-    "change: of the mean loss, paired over the samples; at random, of the means of five seeds; in "
-    "the same layers: at random, as many of each layer as the chosen way takes. Redundancy "
-    "is told by the maps of the first 256 of these samples, without labels. A filter that repeats "
-    "another may still be needed: what follows was trained with both."
-)
-
-
-def _summary(pruned: Pruned) -> str:
-    reasons = Counter(one.reason for one in pruned.removed)
-    told = ""
-    if pruned.method == "redundancy":
-        told = ": " + ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-    where = "each layer's" if pruned.per_layer else "all"
-    return (
-        f"{len(pruned.removed)} of {pruned.filters:,} filters of {len(pruned.layers)} convolutions "
-        f"dead, by {pruned.method} among {where}{told}"
-    )
-
-
-def _figure(number: Number, digits: int, *, sign: bool = False, ends: bool = True) -> str:
-    if number.value is None:
-        return "∞"
-    shown = f"{number.value:{'+' if sign else ''}.{digits}f}"
-    if ends and number.low is not None and number.high is not None:
-        shown += f" [{number.low:.{digits}f}, {number.high:.{digits}f}]"
-    return shown
-
-
-def _percent(number: Number) -> str:
-    if number.value is None:
-        return "—"
-    shown = f"{100 * number.value:.1f} %"
-    if number.low is not None and number.high is not None:
-        shown += f" [{100 * number.low:.1f}, {100 * number.high:.1f}]"
-    return shown

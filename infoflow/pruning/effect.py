@@ -11,12 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from infoflow.data import Data
+from infoflow.data.batch import IGNORED
 from infoflow.errors import DataError
 from infoflow.measures.outputs.logits import logits_of
+from infoflow.measures.outputs.predictive import correct, negative_log_likelihood, sample_means
 from infoflow.measures.outputs.reading import Reading
-from infoflow.measures.outputs.stream import OutputStream
-from infoflow.statistics.intervals import batch_interval, interval
-from infoflow.statistics.proportion import Proportion
+from infoflow.statistics.intervals import interval
+from infoflow.statistics.proportion import Proportion, proportion
+
+INTERVAL = "95 % interval"
+RANGE = "least and greatest"
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,14 @@ class Measured:
     """One network on the data.
 
     Args:
-        losses: (n,) of each sample, in nats (half the squared error for numbers).
+        losses: (n,) of each sample that has a target, in nats (half the squared error for numbers).
         accuracy: None where there are no classes.
+        without: Samples that have none.
     """
 
     losses: Tensor
     accuracy: Proportion | None
+    without: int = 0
 
     @property
     def loss(self) -> float:
@@ -39,11 +45,19 @@ class Measured:
 
 @dataclass(frozen=True)
 class Number:
-    """A figure with its 95 % interval, None where it does not exist."""
+    """A figure, None where it does not exist, and how sure it is.
+
+    Args:
+        value: The figure.
+        low: Lower end.
+        high: Upper end.
+        ends: What the ends are: a 95 % interval, or the least and the greatest of the draws.
+    """
 
     value: float | None
     low: float | None = None
     high: float | None = None
+    ends: str = INTERVAL
 
 
 @dataclass(frozen=True)
@@ -55,9 +69,13 @@ class Effect:
             each layer as the chosen way takes, at random.
         filters: How many went.
         loss: Mean over samples; at random, of the seeds' means.
-        change: Of the loss: paired over the samples; at random, over the seeds.
-        accuracy: With Wilson's interval; at random, the seeds' mean with a t interval.
+        change: Of the loss: paired over the samples, a t interval; at random, over the seeds.
+        accuracy: With Wilson's interval; at random, over the seeds.
         seeds: (seed, loss, accuracy) of each draw at random.
+        note: Why a figure does not exist; ``""`` where all do.
+
+    At random, figures are means over the seeds with the least and the greatest: of five draws a t
+    interval would reach below a loss of 0 and out of 0 to 100 %.
     """
 
     method: str
@@ -65,7 +83,8 @@ class Effect:
     loss: Number
     change: Number
     accuracy: Number
-    seeds: tuple[tuple[int, float, float | None], ...] = ()
+    seeds: tuple[tuple[int, float | None, float | None], ...] = ()
+    note: str = ""
 
 
 def measure(
@@ -83,13 +102,21 @@ def measure(
         )
     if reading.form == "numbers":
         return _of_numbers(module, data, reading, batch_size, prepare)
-    outputs = OutputStream()
+    losses: list[Tensor] = []
+    hits = positions = 0
     with torch.no_grad():
         for batch in map(prepare, data.batches(batch_size)):
-            outputs.add_log_probabilities(*reading.log_probabilities(batch.call(module), batch))
-    found = outputs.outputs()
-    assert found.nll is not None
-    return Measured(found.nll[~found.nll.isnan()], found.accuracy)
+            log_q, targets = reading.log_probabilities(batch.call(module), batch)
+            assert targets is not None
+            counts = targets != IGNORED
+            nll = sample_means(negative_log_likelihood(log_q, targets), counts).cpu()
+            losses.append(nll[counts.reshape(len(targets), -1).any(dim=1).cpu()])
+            hits += int(correct(log_q, targets)[counts].sum())
+            positions += int(counts.sum())
+    found = torch.cat(losses)
+    if not len(found):
+        raise DataError(f"{data.name}: no sample here has a target that counts.")
+    return Measured(found, proportion(hits, positions), data.samples - len(found))
 
 
 def _of_numbers(
@@ -107,7 +134,16 @@ def _of_numbers(
 
 
 def of_whole(whole: Measured) -> Effect:
-    """The network before anything went."""
+    """The network before anything went.
+
+    Raises:
+        DataError: Its loss is not a number for some samples: nothing could be compared.
+    """
+    if fault := _fault(whole):
+        raise DataError(
+            f"the unpruned network's {fault}, so that no change of it can be told: is the "
+            "preprocessing right (--mean, --std, --precision)?"
+        )
     return Effect("unpruned", 0, _finite(whole.loss), Number(0.0), _accuracy(whole))
 
 
@@ -117,29 +153,48 @@ def of_one(method: str, filters: int, whole: Measured, pruned: Measured) -> Effe
     mean = float(differences.mean())
     found = interval(mean, differences - mean)
     change = _finite(found.value, found.low, found.high)
-    return Effect(method, filters, _finite(pruned.loss), change, _accuracy(pruned))
+    return Effect(
+        method, filters, _finite(pruned.loss), change, _accuracy(pruned), note=_fault(pruned)
+    )
 
 
 def of_draws(
     method: str, filters: int, whole: Measured, draws: Sequence[tuple[int, Measured]]
 ) -> Effect:
-    """Several draws at random: means over the seeds with t intervals."""
+    """Several draws at random: means over the seeds, with the least and the greatest."""
     losses = [one.loss for _, one in draws]
-    change = batch_interval([loss - whole.loss for loss in losses])
-    mean = batch_interval(losses)
     shares = [one.accuracy.value for _, one in draws if one.accuracy is not None]
-    accuracy = Number(None)
-    if shares:
-        share = batch_interval(shares)
-        accuracy = _finite(share.value, share.low, share.high)
     seeds = tuple(
-        (seed, one.loss, None if one.accuracy is None else one.accuracy.value)
+        (
+            seed,
+            one.loss if math.isfinite(one.loss) else None,
+            None if one.accuracy is None else one.accuracy.value,
+        )
         for seed, one in draws
     )
+    faults = [f"seed {seed}: {fault}" for seed, one in draws if (fault := _fault(one))]
     return Effect(
-        method, filters, _finite(mean.value, mean.low, mean.high),
-        _finite(change.value, change.low, change.high), accuracy, seeds,
+        method, filters, _ranged(losses), _ranged([loss - whole.loss for loss in losses]),
+        _ranged(shares), seeds, "; ".join(faults),
     )  # fmt: skip
+
+
+def _fault(found: Measured) -> str:
+    """How often the loss is no finite number, in words; ``""`` where it never is."""
+    said = []
+    for words, places in (
+        ("not a number", found.losses.isnan()),
+        ("infinite", found.losses.isinf()),
+    ):
+        if count := int(places.sum()):
+            said.append(f"{words} for {count:,}")
+    return f"loss is {' and '.join(said)} of {len(found.losses):,} samples" if said else ""
+
+
+def _ranged(values: Sequence[float]) -> Number:
+    if not values or not all(map(math.isfinite, values)):
+        return Number(None, ends=RANGE)
+    return Number(math.fsum(values) / len(values), min(values), max(values), RANGE)
 
 
 def _accuracy(found: Measured) -> Number:
@@ -147,5 +202,9 @@ def _accuracy(found: Measured) -> Number:
     return Number(None) if one is None else Number(one.value, one.low, one.high)
 
 
-def _finite(*numbers: float) -> Number:
-    return Number(*(one if math.isfinite(one) else None for one in numbers))
+def _finite(value: float, low: float = math.nan, high: float = math.nan) -> Number:
+    return Number(_known(value), _known(low), _known(high))
+
+
+def _known(figure: float) -> float | None:
+    return figure if math.isfinite(figure) else None

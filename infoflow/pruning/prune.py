@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import os
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from torch import Tensor, nn
+import numpy as np
+from torch import nn
 
 from infoflow.activations.request import ActivationRequest
-from infoflow.activations.running import device_of, dtype_of, opened, placed, preprocessing_of
-from infoflow.architectures.spelling import modern
 from infoflow.checkpoints import Checkpoint, open_checkpoint
-from infoflow.data.batch import Batch
 from infoflow.errors import SelectionError
-from infoflow.measures.outputs.reading import reading_of
-from infoflow.models import Runnable, runnable, trial
+from infoflow.models import runnable
 from infoflow.nearest import nearest
-from infoflow.pruning.convolutions import Convolution, convolutions, silence
-from infoflow.pruning.effect import Effect, Measured, measure, of_draws, of_one, of_whole
-from infoflow.pruning.ranking import (
-    Candidate,
-    Orders,
-    by_lot,
-    by_norm,
-    by_redundancy,
-    choose,
-    lot_in_layers,
-)
-from infoflow.pruning.writing import stored_as, told
-
-PROBED = 4
-"""Samples of the run in which layers and their norms are found."""
-SEEDS = 5
-"""Draws at random that stand beside every choice."""
-
-METHODS = ("redundancy", "norm", "random")
-"""How filters can be chosen."""
-
-SAME_LAYERS = "random-same-layers"
-"""At random, as many of each layer as the chosen way takes."""
-
-Progress = Callable[[str], None]
-"""Is told what is being done, in a few words; a whole sentence is to stay."""
+from infoflow.pruning.convolutions import Convolution
+from infoflow.pruning.cutting import Cut
+from infoflow.pruning.effect import Effect
+from infoflow.pruning.ranking import Candidate
+from infoflow.pruning.run import METHODS, Progress, PruningRun
+from infoflow.pruning.storing import Changes, stored
+from infoflow.pruning.writing import told
 
 
 @dataclass(frozen=True)
@@ -56,30 +32,40 @@ class Pruned:
         source: The checkpoint.
         method: How its filters were chosen.
         share: That was asked for.
-        per_layer: Whether of each layer.
+        across_layers: Whether the best of all layers went, and not a share of each.
         filters: Of all chosen layers, before.
         layers: Each with its number of filters.
-        removed: In the order in which they went.
+        removed: Filters that are dead or gone, in the order in which they went.
+        merged: Layers of these whose outgoing weights were merged into those of others.
+        taken_out: Filters that are gone from the tensors, by layer; the others are 0.
+        zeroed: Why the filters of other layers could not be taken out, where that was asked.
+        new_shapes: Of the tensors that became smaller, by name.
         effects: Unpruned first, then each method at the same share.
         data: The samples in words.
         preprocessing: What was done to pictures, ``""`` where nothing.
         notes: What the reader should know.
-        tensors: The pruned network's, by name, in the file's types and shapes.
+        module: The pruned network, in evaluation mode, on the CPU, float32.
+        tensors: The file's, pruned, by name and in its types.
         metadata: To be written with them.
     """
 
     source: str
     method: str
     share: float
-    per_layer: bool
+    across_layers: bool
     filters: int
     layers: tuple[Convolution, ...]
     removed: tuple[Candidate, ...]
+    merged: tuple[str, ...]
+    taken_out: Mapping[str, Sequence[int]]
+    zeroed: Mapping[str, str]
+    new_shapes: Mapping[str, tuple[int, ...]]
     effects: tuple[Effect, ...]
     data: str
     preprocessing: str
     notes: tuple[str, ...]
-    tensors: Mapping[str, Tensor]
+    module: nn.Module
+    tensors: Mapping[str, np.ndarray[Any, Any]]
     metadata: Mapping[str, str]
 
 
@@ -89,7 +75,9 @@ def prune(
     data: str | ActivationRequest,
     by: str = "redundancy",
     share: float = 0.2,
-    per_layer: bool = False,
+    across_layers: bool = False,
+    merge: bool = False,
+    remove: bool = False,
     layers: Sequence[str] = (),
     arch: str | None = None,
     input_size: tuple[int, ...] | None = None,
@@ -100,8 +88,8 @@ def prune(
     """Make a share of a network's filters dead, and measure the loss before and after.
 
     Filters of convolutions become 0 with their bias and the scale and shift of the normalisation
-    after them; every shape stays. Beside the chosen way stand the others at the same share: by
-    redundancy, by norm, at random with five seeds, and at random with as many filters of each layer
+    after them. Beside the chosen way stand the others at the same share: by redundancy, by norm,
+    at random with five seeds, and, across layers, at random with as many filters of each layer
     as the chosen way takes: what the choice of layers costs, and not that of filters. The maps
     that redundancy is told by are those of the unpruned network, on the first 256 of the samples
     on which the loss is measured; no label is looked at.
@@ -111,7 +99,12 @@ def prune(
         data: As after ``--data``, or a whole request; its ``seed`` is that of the first draw.
         by: A name in ``METHODS``.
         share: Of the filters, between 0 and 1.
-        per_layer: Take the share of each layer, not the best candidates of all.
+        across_layers: Take the best candidates of all layers, and not the share of each.
+        merge: Add what a removed filter gave to the outgoing weights of those that stay, by least
+            squares on the same 256 samples, where its channel can be followed to where it is
+            read; of every way of choosing.
+        remove: Take the channels out of the tensors where what follows can do without; outputs
+            stay those of the zeroed network to 1e-5, on all samples.
         layers: Patterns of convolutions; empty for all.
         arch: What to run the weights in, where they are not recognised.
         input_size: Spatial size of the input, where it is not the usual one.
@@ -133,121 +126,43 @@ def prune(
     )
     network = runnable(checkpoint, arch=arch, input_size=input_size)
     request = ActivationRequest(data) if isinstance(data, str) else data
-    run = _Run(network, request, layers, share, per_layer, telling)
+    request = replace(request, input_size=request.input_size or input_size)
+    run = PruningRun(network, request, layers, share, across_layers, merge, telling)
     effects = run.effects(by)
     removed = run.candidates(by, request.seed)
-    module = run.without(removed)
-    names = {modern(name): tensor.dtype for name, tensor in checkpoint.tensors.items()}
-    total = sum(layer.filters for layer in run.layers)
-    done = f"{len(removed)} of {total} filters made dead, by {by}"
+    zeroed = run.without(removed)
+    smaller = run.smaller(zeroed, removed) if remove else Cut(zeroed)
+    changes = Changes(network.module.state_dict(), zeroed.state_dict(), smaller.gone)
+    file = stored(checkpoint, changes)
     return Pruned(
-        checkpoint.path, by, share, per_layer, total, run.layers, removed, effects,
-        run.data.description, run.data.preprocessing, (*network.notes, *run.data.notes),
-        stored_as(module, names), told(network, arch, done),
-    )  # fmt: skip
+        source=checkpoint.path,
+        method=by,
+        share=share,
+        across_layers=across_layers,
+        filters=run.filters,
+        layers=run.layers,
+        removed=removed,
+        merged=run.merged(removed),
+        taken_out=smaller.removed,
+        zeroed=smaller.stayed,
+        new_shapes=_shapes(smaller),
+        effects=effects,
+        data=run.data.description,
+        preprocessing=run.data.preprocessing,
+        notes=(*network.notes, *run.data.notes, *run.notes, *file.notes),
+        module=smaller.module.cpu(),
+        tensors=file.tensors,
+        metadata=told(network, arch, done(removed, smaller, run.filters, by)),
+    )
 
 
-class _Run:
-    """One network on one data set: what every step below needs."""
+def done(removed: Sequence[Candidate], smaller: Cut, filters: int, by: str) -> str:
+    """What was done, in words."""
+    said = f"{len(removed)} of {filters} filters made dead, by {by}"
+    gone = sum(map(len, smaller.removed.values()))
+    return f"{said}; {gone} of them taken out" if gone else said
 
-    def __init__(
-        self,
-        network: Runnable,
-        request: ActivationRequest,
-        patterns: Sequence[str],
-        share: float,
-        per_layer: bool,
-        telling: Progress,
-    ) -> None:
-        self.request, self.share, self.per_layer, self.telling = request, share, per_layer, telling
-        self.device, self.dtype = device_of(request.device), dtype_of(request.precision)
-        self.original = network.module
-        self.data = opened(request, preprocessing_of(network, request))
-        self.module = placed(network.module, self.device, self.dtype)
-        tried = trial(self.module, self.data, self.prepare)
-        self.data, self.reading = reading_of(tried)
-        self.layers = convolutions(self.module, tried.batch, patterns)
-        filters = sum(layer.filters for layer in self.layers)
-        largest = max(layer.filters for layer in self.layers) if per_layer else filters
-        if round(share * largest) == 0:
-            raise SelectionError(
-                f"A share of {share:g} of {largest} filters is less than one; the least that takes "
-                f"one is {1 / largest:.2g}."
-            )
 
-    def prepare(self, batch: Batch) -> Batch:
-        """A batch where the network is."""
-        return batch.to(self.device, self.dtype)
-
-    @cached_property
-    def redundant(self) -> tuple[Candidate, ...]:
-        """The maps are compared once."""
-        self.telling("maps")
-        return self.chosen(
-            by_redundancy(
-                self.module, self.data, self.layers,
-                batch_size=self.request.batch_size, memory=self.request.memory,
-                prepare=self.prepare,
-            )
-        )  # fmt: skip
-
-    def chosen(self, orders: Orders) -> tuple[Candidate, ...]:
-        """The share that was asked for."""
-        return choose(orders, self.layers, self.share, per_layer=self.per_layer)
-
-    def candidates(self, method: str, seed: int) -> tuple[Candidate, ...]:
-        """The filters that a method takes."""
-        if method == "redundancy":
-            return self.redundant
-        if method == "norm":
-            return self.chosen(by_norm(self.module, self.layers))
-        return self.chosen(by_lot(self.layers, seed))
-
-    def without(self, removed: Sequence[Candidate], module: nn.Module | None = None) -> nn.Module:
-        """A copy of the network in which these filters are dead; of the file's own by default."""
-        smaller = copy.deepcopy(self.original if module is None else module)
-        filters: dict[str, list[int]] = {}
-        for one in removed:
-            filters.setdefault(one.layer, []).append(one.filter)
-        silence(smaller, self.layers, filters)
-        return smaller
-
-    def effects(self, by: str) -> tuple[Effect, ...]:
-        """The loss of the whole network, and after each way of choosing."""
-        self.telling("the whole network")
-        whole = self.measured(self.module)
-        found = [of_whole(whole)]
-        for method in METHODS[:-1]:
-            removed = self.candidates(method, self.request.seed)
-            self.telling(f"without {len(removed)} filters, by {method}")
-            found.append(of_one(method, len(removed), whole, self.measured_without(removed)))
-        found.append(self.drawn("random", whole, partial(self.candidates, "random")))
-        if by != "random" and not self.per_layer:
-            # Is it the layers that the method takes from, or the filters in them?
-            counts = Counter(one.layer for one in self.candidates(by, self.request.seed))
-            draw = partial(lot_in_layers, self.layers, counts)
-            found.append(self.drawn(SAME_LAYERS, whole, draw))
-        return tuple(found)
-
-    def drawn(
-        self, method: str, whole: Measured, draw: Callable[[int], tuple[Candidate, ...]]
-    ) -> Effect:
-        """Five draws at random."""
-        seeds = range(self.request.seed, self.request.seed + SEEDS)
-        draws = []
-        for seed in seeds:
-            removed = draw(seed)
-            self.telling(f"without {len(removed)} filters at random, seed {seed}")
-            draws.append((seed, self.measured_without(removed)))
-        return of_draws(method, len(removed), whole, draws)
-
-    def measured_without(self, removed: Sequence[Candidate]) -> Measured:
-        """The network on the data without some filters."""
-        return self.measured(self.without(removed, self.module))
-
-    def measured(self, module: nn.Module) -> Measured:
-        """A network on the data."""
-        return measure(
-            module, self.data, self.reading,
-            batch_size=self.request.batch_size, prepare=self.prepare,
-        )  # fmt: skip
+def _shapes(smaller: Cut) -> dict[str, tuple[int, ...]]:
+    state = smaller.module.state_dict()
+    return {name: tuple(state[name].shape) for name in smaller.gone}

@@ -157,17 +157,17 @@ def _in_order(name: str, scores: Tensor, reason: str) -> Iterator[Candidate]:
 
 
 def choose(
-    orders: Orders, layers: Sequence[Convolution], share: float, *, per_layer: bool
+    orders: Orders, layers: Sequence[Convolution], share: float, *, across_layers: bool
 ) -> tuple[Candidate, ...]:
-    """The filters that go: a share of all, or of each layer.
+    """The filters that go: a share of each layer, or of all.
 
     Args:
         orders: Of each layer; they are used up.
         layers: With their numbers of filters.
         share: Between 0 and 1; rounded to whole filters.
-        per_layer: Whether each layer gives the same share, and not the best candidates of all.
+        across_layers: Whether the best candidates of all go, and not the same share of each layer.
     """
-    if per_layer:
+    if not across_layers:
         return tuple(
             one
             for layer in layers

@@ -1,4 +1,4 @@
-"""A pruned network as a file that is read like the one it comes from."""
+"""A pruned network as a file that is read like the one it comes from, and its report."""
 
 from __future__ import annotations
 
@@ -6,56 +6,48 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
+from infoflow.errors import OutputError
 from infoflow.models import Runnable
 from infoflow.models.building import SAFE
 
 if TYPE_CHECKING:
     from infoflow.pruning.prune import Pruned
 
-WRITTEN = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-"""Types of weights that are written as the file has them; others become float32."""
 KEPT = ("mean", "std", "input_size", "architecture", "data")
 """Metadata that are as true of the pruned network; an accuracy is not."""
-
-
-def stored_as(module: nn.Module, types: Mapping[str, str]) -> dict[str, Tensor]:
-    """The network's tensors in the file's types; counters that the file lacks are left out.
-
-    A weight that the file holds as a product of others is written as one tensor.
-
-    Args:
-        module: The network.
-        types: Names of types by those of the file's tensors, as the network spells them.
-    """
-    found = {}
-    for name, tensor in module.state_dict().items():
-        if name not in types and name.endswith("num_batches_tracked"):
-            continue
-        dtype = getattr(torch, types.get(name, ""), tensor.dtype)
-        if tensor.is_floating_point() and dtype not in WRITTEN:
-            dtype = tensor.dtype  # whole numbers and float8 have a scale beside them
-        found[name] = tensor.detach().cpu().to(dtype).clone().contiguous()
-    return found
 
 
 def told(network: Runnable, arch: str | None, done: str) -> dict[str, str]:
     """Metadata: how the network is run, and what was done to it."""
     kept = {name: network.metadata[name] for name in KEPT if name in network.metadata}
-    if arch is not None and arch.startswith(SAFE):
-        kept["architecture"] = arch
+    # A network with channels taken out may not be recognised by its shapes any more.
+    name = arch or (network.architecture.name if network.architecture is not None else "")
+    if name.startswith(SAFE):
+        kept.setdefault("architecture", name)
     return {"format": "pt", **kept, "pruned": done}
 
 
-def safetensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
-    """The bytes of the file."""
-    from safetensors.torch import save
+def safetensors(tensors: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> bytes:
+    """The bytes of the file.
 
-    return save(dict(tensors), dict(metadata))
+    Raises:
+        OutputError: It holds a type that safetensors has not.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save
+
+    kept = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    kept = {name: kept[name].reshape(array.shape) for name, array in tensors.items()}
+    try:
+        return save(kept, dict(metadata))
+    except SafetensorError as error:
+        raise OutputError(
+            f"The pruned network cannot be written as safetensors: {error}."
+        ) from None
 
 
 def report_text(pruned: Pruned, command: str) -> str:
@@ -69,10 +61,14 @@ def report_text(pruned: Pruned, command: str) -> str:
         "command": command,
         "method": pruned.method,
         "share": pruned.share,
-        "per_layer": pruned.per_layer,
+        "across_layers": pruned.across_layers,
         "filters": pruned.filters,
         "layers": [asdict(layer) for layer in pruned.layers],
         "removed": removed,
+        "merged": list(pruned.merged),
+        "taken_out": {name: list(places) for name, places in pruned.taken_out.items()},
+        "zeroed": dict(pruned.zeroed),
+        "new_shapes": {name: list(shape) for name, shape in pruned.new_shapes.items()},
         "effects": [asdict(effect) for effect in pruned.effects],
         "data": pruned.data,
         "preprocessing": pruned.preprocessing,

@@ -37,7 +37,7 @@ def test_planted_filters_go_first_and_the_file_is_read_like_the_other(run, plant
     out, report = tmp_path / "pruned.safetensors", tmp_path / "report.json"
     result = run(
         "prune", planted, "--data", "shapes", "--samples", 48, "--share", 5 / 224,
-        "--out", out, "--json", report,
+        "--across-layers", "--out", out, "--json", report,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "5 of 224 filters of 6 convolutions dead, by redundancy" in " ".join(
@@ -83,7 +83,7 @@ def test_planted_filters_go_first_and_the_file_is_read_like_the_other(run, plant
 def test_a_dead_filter_costs_nothing_and_others_are_measured_beside(run, planted):
     result = run(
         "prune", planted, "--data", "shapes", "--samples", 32, "--share", 1 / 224, "--json", "-",
-        "--batch-size", 13,
+        "--across-layers", "--batch-size", 13,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "not written" in result.stderr
@@ -95,7 +95,9 @@ def test_a_dead_filter_costs_nothing_and_others_are_measured_beside(run, planted
     assert [one["filters"] for one in effects] == [0, 1, 1, 1, 1]
     assert same["change"]["value"] != random["change"]["value"]
     assert redundancy["loss"]["value"] == whole["loss"]["value"]
-    assert redundancy["change"] == {"value": 0, "low": 0, "high": 0}
+    assert redundancy["change"] == {
+        "value": 0, "low": 0, "high": 0, "ends": "95 % interval",
+    }  # fmt: skip
     assert norm["loss"]["value"] == whole["loss"]["value"]  # the dead one is the smallest, too
     assert [seed for seed, _, _ in random["seeds"]] == [0, 1, 2, 3, 4]
     losses = [loss for _, loss, _ in random["seeds"]]
@@ -111,7 +113,7 @@ def test_half_precision_stays(run, tmp_path):
     path, out = tmp_path / "half.safetensors", tmp_path / "pruned.safetensors"
     save_file(half, path)
     result = run(
-        "prune", path, "--data", "shapes", "--samples", 16, "--by", "norm", "--per-layer",
+        "prune", path, "--data", "shapes", "--samples", 16, "--by", "norm", 
         "--out", out, "--quiet",
     )  # fmt: skip
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -150,8 +152,11 @@ def refused(tmp_path, monkeypatch, capsys):
         (("--share", 0), ["share of 0", "between 0 and 1"]),
         (("--share", 1), ["share of 1", "between 0 and 1"]),
         (("--share", "nan"), ["share of nan", "between 0 and 1"]),
-        (("--share", 0.001), ["0.001 of 224 filters is less than one", "0.0045"]),
-        (("--share", 0.005, "--per-layer"), ["of 64 filters is less than one"]),
+        (
+            ("--share", 0.001, "--across-layers"),
+            ["0.001 of 224 filters is less than one", "0.0045"],
+        ),
+        (("--share", 0.005), ["64 filters, the most that a layer has, is less than one"]),
         (("--layers", "featurs.7"), ["'featurs.7'", "nearest: 'features.7'"]),
         (("--out", "pruned.pt"), ["pruned.pt", "safetensors"]),
         (("--out", "nowhere/pruned.safetensors"), ["folder does not exist"]),

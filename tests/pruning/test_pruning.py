@@ -16,7 +16,7 @@ from infoflow.errors import DataError, SelectionError
 from infoflow.measures.outputs.reading import reading_of
 from infoflow.models import trial
 from infoflow.pruning.convolutions import Convolution, convolutions, silence
-from infoflow.pruning.effect import Measured, measure, of_draws, of_one
+from infoflow.pruning.effect import Measured, measure, of_draws, of_one, of_whole
 from infoflow.pruning.ranking import Candidate, by_lot, by_norm, choose, lot_in_layers
 from infoflow.statistics.proportion import proportion
 
@@ -37,7 +37,7 @@ def orders(**scores: list[float]):
 
 def test_the_best_of_all_layers_goes_next() -> None:
     found = choose(
-        orders(a=[0.9, 0.2, 0.1], b=[math.inf, 0.5, 0.8, 0.7, 0.6]), LAYERS, 0.5, per_layer=False
+        orders(a=[0.9, 0.2, 0.1], b=[math.inf, 0.5, 0.8, 0.7, 0.6]), LAYERS, 0.5, across_layers=True
     )
     # Of b the second comes before the third, whose score is higher: it was ranked after it.
     assert [(one.layer, one.filter) for one in found] == [
@@ -46,18 +46,18 @@ def test_the_best_of_all_layers_goes_next() -> None:
 
 
 def test_a_share_of_each_layer() -> None:
-    found = choose(orders(a=[1, 1, 1], b=[0, 0, 0, 0, 0]), LAYERS, 0.5, per_layer=True)
+    found = choose(orders(a=[1, 1, 1], b=[0, 0, 0, 0, 0]), LAYERS, 0.5, across_layers=False)
     assert [one.layer for one in found] == ["a"] * 2 + ["b"] * 3
 
 
-@pytest.mark.parametrize("per_layer", [True, False])
-def test_one_filter_of_each_layer_stays(per_layer: bool) -> None:
-    found = choose(by_lot(LAYERS, 3), LAYERS, 0.99, per_layer=per_layer)
+@pytest.mark.parametrize("across_layers", [True, False])
+def test_one_filter_of_each_layer_stays(across_layers: bool) -> None:
+    found = choose(by_lot(LAYERS, 3), LAYERS, 0.99, across_layers=across_layers)
     assert [sum(one.layer == layer.name for one in found) for layer in LAYERS] == [3, 5]
 
 
 def test_lots_are_seeded_and_differ() -> None:
-    draws = [choose(by_lot(LAYERS, seed), LAYERS, 0.4, per_layer=False) for seed in (1, 1, 2)]
+    draws = [choose(by_lot(LAYERS, seed), LAYERS, 0.4, across_layers=True) for seed in (1, 1, 2)]
     assert draws[0] == draws[1]
     assert {(one.layer, one.filter) for one in draws[0]} != {
         (one.layer, one.filter) for one in draws[2]
@@ -74,7 +74,7 @@ def test_by_the_norm_over_the_layers_mean() -> None:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Conv2d(3, 5, 1))
     layers = (Convolution("0", 3), Convolution("1", 5))
-    found = choose(by_norm(module, layers), layers, 0.5, per_layer=False)
+    found = choose(by_norm(module, layers), layers, 0.5, across_layers=True)
     expected = []
     for name in ("0", "1"):
         norms = module.get_submodule(name).weight.detach().double().numpy()
@@ -194,7 +194,9 @@ def test_changes_are_paired_and_draws_averaged() -> None:
     draws = [(s, Measured(torch.tensor(losses + s), proportion(40 - s, 50))) for s in range(5)]
     drawn = of_draws("random", 3, whole, draws)
     assert drawn.change.value == pytest.approx(2)
-    assert drawn.change.high == pytest.approx(2 + 2.776445 * math.sqrt(2.5 / 5), abs=1e-5)
+    assert (drawn.change.low, drawn.change.high) == (pytest.approx(0), pytest.approx(4))
+    assert (drawn.accuracy.low, drawn.accuracy.high) == (0.72, 0.8)
+    assert (drawn.accuracy.ends, one.change.ends) == ("least and greatest", "95 % interval")
     assert drawn.accuracy.value == pytest.approx(0.76)
     assert [seed for seed, _, _ in drawn.seeds] == [0, 1, 2, 3, 4]
 
@@ -204,3 +206,32 @@ def test_an_infinite_loss_is_no_number() -> None:
     broken = Measured(torch.tensor([1, 2, math.inf, 1], dtype=torch.float64), None)
     found = of_one("norm", 1, whole, broken)
     assert (found.loss.value, found.change.value, found.change.low) == (None, None, None)
+    assert found.note == "loss is infinite for 1 of 4 samples"
+
+
+def test_a_loss_that_is_not_a_number_is_said() -> None:
+    whole = Measured(torch.ones(4, dtype=torch.float64), proportion(4, 4))
+    broken = replace(whole, losses=torch.tensor([1, math.nan, math.nan, 1], dtype=torch.float64))
+    assert of_one("norm", 1, whole, broken).note == "loss is not a number for 2 of 4 samples"
+    drawn = of_draws("random", 1, whole, [(0, whole), (1, broken)])
+    assert drawn.loss.value is None
+    assert drawn.seeds == ((0, 1.0, 1.0), (1, None, 1.0))
+    assert drawn.note == "seed 1: loss is not a number for 2 of 4 samples"
+    with pytest.raises(DataError, match=r"unpruned network's loss is not a number for 2 of 4"):
+        of_whole(broken)
+
+
+def test_samples_without_a_target_are_counted_and_not_taken_for_broken() -> None:
+    x, labels = (
+        torch.randn(5, 3, 2),
+        torch.tensor([[0, 1], [-100, -100], [2, -100], [1, 1], [0, 0]]),
+    )
+    data = Data(
+        "pixels", "Five.", 5, None, "segmentation", "x",
+        lambda a, b: of_one_input(x[a:b], labels[a:b]),
+    )  # fmt: skip
+    found = measured(nn.Identity(), data, 2)
+    assert (len(found.losses), found.without) == (4, 1)
+    x[0] = math.nan
+    found = measured(nn.Identity(), data, 2)
+    assert int(found.losses.isnan().sum()) == 1

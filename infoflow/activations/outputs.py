@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from infoflow.activations.information import number
+from infoflow.activations.rows import number
 from infoflow.data import Data
 from infoflow.measures.outputs.predictive import mean_by_class
 from infoflow.measures.outputs.stream import Outputs

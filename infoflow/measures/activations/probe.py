@@ -9,6 +9,7 @@ from torch import Tensor
 
 from infoflow.errors import EstimateError
 from infoflow.kernels import squared_distances
+from infoflow.measures.outputs.proportion import proportion
 
 PENALTIES = tuple(10.0**power for power in range(-6, 3))
 """Ridge penalties, as shares of the mean squared length of the features."""
@@ -71,17 +72,8 @@ def probe_of_distances(distances: Tensor, labels: Tensor, seed: int = 0) -> Prob
     right = int((predicted == targets[test]).sum())
     frequent = indicators[train].sum(dim=0).argmax()
     chance = float((targets[test] == frequent).double().mean())
-    low, high = wilson(right, len(test))
-    return Probe(right / len(test), chance, low, high, len(test), penalty)
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share (1927)."""
-    z = 1.959963984540054
-    share, scale = successes / trials, 1 + z**2 / trials
-    middle = (share + z**2 / (2 * trials)) / scale
-    half = z / scale * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
-    return middle - half, middle + half
+    found = proportion(right, len(test))
+    return Probe(found.value, chance, found.low, found.high, len(test), penalty)
 
 
 def _products(distances: Tensor, train: Tensor) -> Tensor:
@@ -92,17 +84,24 @@ def _products(distances: Tensor, train: Tensor) -> Tensor:
 
 
 def _ridge(products: Tensor, targets: Tensor) -> tuple[Tensor, float]:
-    """Dual coefficients (n, classes) of the penalty with the least leave-one-out error."""
+    """Dual coefficients (n, classes) of the penalty with the least leave-one-out error.
+
+    Args:
+        products: (n, n), of features centred on these n samples.
+        targets: (n, classes), centred likewise: the intercept of both is the mean.
+    """
     values, vectors = torch.linalg.eigh(products)
     scale = products.diagonal().mean()
     rotated = vectors.T @ targets
+    # The intercept takes the constant direction out: its 1/penalty would hide every other.
+    weights = (vectors - vectors.mean(dim=0)).square()
     best: tuple[float, Tensor, float] | None = None
     for share in PENALTIES:
         penalty = float(share * scale) if float(scale) > 0 else share
         inverse = 1 / (values + penalty)
         dual = vectors @ (inverse[:, None] * rotated)
-        # The residual of a left-out sample is dual_i over the inverse's diagonal entry.
-        left_out = dual / (vectors.square() @ inverse)[:, None]
+        # The residual of a left-out sample is dual_i over the centred inverse's diagonal entry.
+        left_out = dual / (weights @ inverse)[:, None]
         error = float(left_out.square().sum())
         if best is None or error < best[0]:
             best = (error, dual, share)

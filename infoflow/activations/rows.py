@@ -1,0 +1,28 @@
+"""A row of a report from any number, finite or not."""
+
+from __future__ import annotations
+
+import math
+
+from infoflow.report import Measurement
+
+
+def number(
+    layer: str,
+    measure: str,
+    statistic: str,
+    value: float,
+    *,
+    unit: str = "bits",
+    low: float | None = None,
+    high: float | None = None,
+    method: str = "",
+    note: str = "",
+) -> Measurement:
+    """A row; a number that is not finite becomes None with a note."""
+    if math.isfinite(value):
+        low, high = (None if x is None or not math.isfinite(x) else x for x in (low, high))
+        return Measurement(layer, measure, statistic, value, unit, low, high, method, note)
+    words = "−∞" if value == -math.inf else "it does not exist here"
+    said = f"{words}: {note}" if note else words
+    return Measurement(layer, measure, statistic, None, unit, None, None, method, said)

@@ -63,9 +63,10 @@ def order_row(direction: str, chain: Sequence[tuple[str, Information]]) -> Itera
     and double σ and of each third of the samples: 1 where no two sites change places. Its note
     names the circumstances and the sites that change places anywhere.
     """
-    names = [name for name in chain[0][1].stability if all(name in one.stability for _, one in chain)
-             ] if chain else []  # fmt: skip
-    if not names or len(chain) < 2:
+    if len(chain) < 2:
+        return
+    names = [name for name in WORDS if all(name in one.stability for _, one in chain)]
+    if not names:
         return
     base = [found.within.value for _, found in chain]
     lines = {name: [found.stability[name].value for _, found in chain] for name in names}

@@ -23,6 +23,7 @@ def number(
     if math.isfinite(value):
         low, high = (None if x is None or not math.isfinite(x) else x for x in (low, high))
         return Measurement(layer, measure, statistic, value, unit, low, high, method, note)
-    words = "−∞" if value == -math.inf else "it does not exist here"
-    said = f"{words}: {note}" if note else words
+    said = note or "it does not exist here"
+    if value == -math.inf:
+        said = f"−∞: {note}" if note else "−∞"
     return Measurement(layer, measure, statistic, None, unit, None, None, method, said)

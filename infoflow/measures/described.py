@@ -57,8 +57,8 @@ ACTIVATIONS: dict[str, tuple[str, str, str, str]] = {
     "batch-entropy.raw": ("h", "nats", "mean over units of ½ ln(2πe σ²), may be negative", LBE),
     "batch-entropy.units": ("H_i", "nats", "½ ln(1 + 2πe σ²) of each unit, as a series", LBE),
     "nearest-neighbour-entropy": (
-        "h_KL", "nats", "mean over units of the entropy from nearest neighbours, without a Gaussian: "
-        "below the Gaussian one of the same units (statistic gaussian) where they are none",
+        "h_KL", "nats", "mean over units of the entropy from nearest neighbours: below the "
+        "Gaussian one of the same units (statistic gaussian) where they are no Gaussians",
         "Kozachenko and Leonenko 1987; Kraskov et al. 2004, eq. 20"),
     "entropy-budget": (
         "E log|det J|", "nats", "what a layer adds to the entropy: weight, normalisation or "

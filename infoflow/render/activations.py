@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from infoflow.findings.chains import A_RISE, CHAINS, MAIN, WHEN_COMPARED, Chain, Step, told
+from infoflow.render.text import number as text
 from infoflow.report import Finding, Measurement, Report, Series, Site
 from infoflow.words import joined
 
@@ -225,7 +226,7 @@ def orders(report: Report) -> str:
     told = [(chain, row) for chain, row in found if row is not None and row.value is not None]
     if not told:
         return ""
-    changed = [f"{chain.symbol} (τ {row.value:.2f})" for chain, row in told if row.value != 1]
+    changed = [f"{chain.symbol} (τ {text(row.value, 2)})" for chain, row in told if row.value != 1]
     steady = [chain.symbol for chain, row in told if row.value == 1]
     parts = [f"changes for {joined(changed)}"] if changed else []
     parts += [f"is the same for {joined(steady)}"] if steady else []

@@ -110,6 +110,7 @@ def _produced(
     telling: Callable[[str], None] | None,
 ) -> Produced:
     """What the activations say; from here on torch is needed."""
+    from infoflow.activations.choosing import site_patterns
     from infoflow.activations.produce import produce
     from infoflow.models import live, runnable
 
@@ -123,6 +124,9 @@ def _produced(
         data = ActivationRequest(data, device=request.device, seed=request.seed)
     if request.input_size is not None and data.input_size is None:
         data = replace(data, input_size=request.input_size)
+    if request.layers and not data.layers:
+        every = [planned.summary for planned in measurer.opened.plan.layers]
+        data = replace(data, layers=site_patterns(request.layers, every))
     if isinstance(request.source, str):
         network = runnable(
             measurer.opened.checkpoint, arch=request.arch, input_size=request.input_size

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from infoflow.activations.information import PAPERS_ALPHA, Information, number
+from infoflow.activations.information import Information
+from infoflow.activations.rows import number
 from infoflow.activations.variables import Variable
 from infoflow.kernels import Distances, Gaussian, gram
 from infoflow.measures.activations.alignment import cka
@@ -21,6 +22,8 @@ def aligned(name: str, measure: str, other: Variable, t: Variable) -> Measuremen
     """Linear CKA of a site with X or Y."""
     value = float(cka(_linear(other), _linear(t)))
     method = "linear CKA; of labels with the indicator kernel"
+    if "standardised" in t.words:
+        method += "; features standardised"
     return number(name, measure, "value", value, unit="share", method=method)
 
 
@@ -42,7 +45,8 @@ def probe(t: Variable, targets: Tensor, seed: int) -> Iterator[Measurement]:
     chosen = slice(0, min(t.samples, PROBE_SAMPLES))
     found = probe_of_distances(_distances(t).tile(chosen, chosen), targets[chosen], seed)
     method = (
-        f"ridge regression trained on half of the samples; chance {found.chance:.3g}; "
+        f"ridge regression trained on half of the samples, its penalty by leaving one out; "
+        f"chance {found.chance:.3g}; "
         f"n = {found.held_out} held out"
     )
     yield number(
@@ -57,5 +61,4 @@ def entropies(t: Variable, found: Information) -> Iterator[Measurement]:
     yield number(t.name, "renyi-entropy", "value", float(found.quadratic.entropy_t), method=method)
     if found.papers is not None:
         papers = found.papers
-        method = f"matrix-based Rényi, α = {PAPERS_ALPHA:g}; n = {papers.samples}"
-        yield number(t.name, "renyi-entropy", "papers", papers.entropy, method=method)
+        yield number(t.name, "renyi-entropy", "papers", papers.entropy, method=papers.words)

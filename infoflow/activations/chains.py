@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
-from infoflow.activations.information import Information, number
+from infoflow.activations.information import Information
+from infoflow.activations.rows import number
 from infoflow.measures.activations.inequality import Point, steps
 from infoflow.report import Measurement
+from infoflow.statistics.stability import order_changes
+from infoflow.words import counted, cut
+
+TOLD = 8
+"""Sites that a note names."""
+WORDS = {
+    "half-sigma": "half σ",
+    "double-sigma": "double σ",
+    "third-1": "a third of the samples",
+    "third-2": "a third of the samples",
+    "third-3": "a third of the samples",
+}
 
 
 def step_rows(direction: str, chain: Sequence[tuple[str, Information]]) -> Iterator[Measurement]:
@@ -43,10 +56,49 @@ def step_rows(direction: str, chain: Sequence[tuple[str, Information]]) -> Itera
             )  # fmt: skip
 
 
+def order_row(direction: str, chain: Sequence[tuple[str, Information]]) -> Iterator[Measurement]:
+    """Whether the order of the chain's sites is the same at every point of the stability line.
+
+    ``order`` is the least of Kendall's τ between the sites' figures as they are and those at half
+    and double σ and of each third of the samples: 1 where no two sites change places. Its note
+    names the circumstances and the sites that change places anywhere.
+    """
+    if len(chain) < 2:
+        return
+    names = [name for name in WORDS if all(name in one.stability for _, one in chain)]
+    if not names:
+        return
+    base = [found.within.value for _, found in chain]
+    lines = {name: [found.stability[name].value for _, found in chain] for name in names}
+    agreement = {name: kendall(base, line) for name, line in lines.items()}
+    worst = min(agreement, key=lambda name: agreement[name])
+    note = "the order of sites is the same"
+    if agreement[worst] < 1:
+        moved = order_changes([base, *lines.values()])
+        told = cut([chain[place][0] for place in moved], TOLD)
+        note = f"the order of sites changes, most at {WORDS[worst]}: {told}"
+    yield number(
+        "", f"data-processing.{direction}", "order", agreement[worst], unit="ratio", note=note,
+        method=f"least Kendall τ of {counted(len(chain), 'site')} at half and double σ and in "
+        "three thirds of the samples",
+    )  # fmt: skip
+
+
+def kendall(one: Sequence[float], other: Sequence[float]) -> float:
+    """Kendall's τ: of all pairs, those in the same order less those in the opposite one.
+
+    >>> kendall([1, 2, 3], [1, 3, 2])
+    0.3333333333333333
+    """
+    pairs = list(combinations(zip(one, other, strict=True), 2))
+    signs = [(a[0] - b[0]) * (a[1] - b[1]) for a, b in pairs]
+    return sum((sign > 0) - (sign < 0) for sign in signs) / len(pairs)
+
+
 def _agreement(difference: float, before: Information, after: Information) -> float | None:
     """Share of the stability line in which the step has the same sign; None without a line."""
     same = [
-        (after.stability[name] - before.stability[name]) * difference > 0
+        (after.stability[name].value - before.stability[name].value) * difference > 0
         for name in before.stability.keys() & after.stability.keys()
     ]
     return sum(same) / len(same) if same else None

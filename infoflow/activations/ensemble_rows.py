@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from infoflow.activations import outputs
-from infoflow.activations.information import number
+from infoflow.activations.rows import number
 from infoflow.activations.together import Together
 from infoflow.data import Data
 from infoflow.report import Measurement, Series

@@ -8,39 +8,32 @@ from dataclasses import dataclass
 
 import torch
 
+from infoflow.activations.papers import Papers, papers_rows
+from infoflow.activations.rows import number
 from infoflow.activations.variables import Variable
-from infoflow.kernels import gram
-from infoflow.measures.activations.nulls import (
-    quadratic_null_moments,
-    quadratic_nulls,
-    renyi_null,
-)
+from infoflow.measures.activations.nulls import quadratic_null_moments, quadratic_nulls
 from infoflow.measures.activations.quadratic import (
     QuadraticInformation,
     cauchy_schwarz_influence,
     quadratic_information,
 )
-from infoflow.measures.activations.renyi import entropy, is_saturated, mutual_information
 from infoflow.report import Measurement
 from infoflow.statistics.intervals import Interval, interval
 from infoflow.statistics.permutations import Null
 
-PAPERS_ALPHA = 1.01
-PAPERS_SAMPLES = 128
-"""REN's mini-batch: the papers' functional depends on n, so that n is theirs."""
 SIGMAS = {"half-sigma": 0.5, "double-sigma": 2.0}
 THIRDS = 3
+ALIKE = 1e-3
+"""S₂ in bits below which a kernel is saturated: the mean of its squares is above 0.9993."""
+FORM = "quadratic Rényi, entropy-difference form, without diagonal (α = 2)"
 
 
 @dataclass(frozen=True)
-class Papers:
-    """The papers' functional of the first samples, in bits."""
+class Variant:
+    """I₂ under other circumstances: its bits, and the circumstances in words."""
 
-    information: float
-    entropy: float
-    null: Null | None
-    samples: int
-    saturated: bool
+    value: float
+    words: str
 
 
 @dataclass(frozen=True)
@@ -53,8 +46,8 @@ class Information:
         cauchy_schwarz: Interval of I_CS.
         null: Of I₂.
         cauchy_schwarz_null: Of I_CS, where permutations were drawn.
-        papers: The papers' functional; None off the chain.
-        stability: I₂ at other σ and on thirds of the samples, by name; empty off the chain.
+        papers: The papers' functional; None where it was not asked for.
+        stability: I₂ at other σ and on thirds of the samples, by name; empty where not asked for.
         words: Kernels and number of samples.
     """
 
@@ -64,7 +57,7 @@ class Information:
     null: Null
     cauchy_schwarz_null: Null | None
     papers: Papers | None
-    stability: dict[str, float]
+    stability: dict[str, Variant]
     words: str
 
     @property
@@ -72,8 +65,12 @@ class Information:
         """Why the figure cannot be told; empty if it can."""
         found = []
         note = self.quadratic.note
-        if note.startswith(("constant", "cannot be told")):
+        constant = note.startswith("constant")
+        if constant or note.startswith("cannot be told"):
             found.append(note.split(";")[0])
+        spread = (self.quadratic.entropy_x, self.quadratic.entropy_t)
+        if not constant and float(min(spread)) < ALIKE:
+            found.append("saturated: at this σ all samples look alike")
         if not math.isfinite(self.within.value):
             found.append("no number")
         elif self.null.holds(self.within.value):
@@ -82,7 +79,13 @@ class Information:
 
 
 def information(
-    other: Variable, site: Variable, *, permutations: int, seed: int, alpha: float, on_chain: bool
+    other: Variable,
+    site: Variable,
+    *,
+    permutations: int,
+    seed: int,
+    papers: Papers | None,
+    steady: bool,
 ) -> Information:
     """Everything of one pair.
 
@@ -91,9 +94,8 @@ def information(
         site: The activations (or the error signal) of the site.
         permutations: How many for the nulls; 0 for the exact moments of I₂'s and no others.
         seed: Of the permutations and of the thirds.
-        alpha: Of the papers' functional.
-        on_chain: Whether the site is compared along a chain: only then do the papers' functional
-            and the stability line stand beside it.
+        papers: The papers' functional of the same pair, None where it is not wanted.
+        steady: Whether the stability line is wanted.
     """
     x, t = other.kernel, site.kernel
     found = quadratic_information(x, t)
@@ -105,43 +107,33 @@ def information(
         bowed,
         drawn.quadratic if drawn else quadratic_null_moments(x, t),
         drawn.cauchy_schwarz if drawn else None,
-        _papers(other, site, alpha, permutations, seed) if on_chain else None,
-        _stability(other, site, seed) if on_chain else {},
+        papers,
+        _stability(other, site, seed) if steady else {},
         f"{other.name}: {other.words}; {site.words}; n = {site.samples}",
     )
 
 
-def _papers(other: Variable, site: Variable, alpha: float, permutations: int, seed: int) -> Papers:
-    count = min(site.samples, PAPERS_SAMPLES)
-    first = torch.arange(count)
-    x, t = gram(other.part(first)), gram(site.part(first))
-    spread = float(entropy(t, alpha))
-    return Papers(
-        float(mutual_information(x, t, alpha)),
-        spread,
-        renyi_null(x, t, alpha, permutations, seed) if permutations else None,
-        count,
-        is_saturated(spread, count) or is_saturated(float(entropy(x, alpha)), count),
-    )
-
-
-def _stability(other: Variable, site: Variable, seed: int) -> dict[str, float]:
+def _stability(other: Variable, site: Variable, seed: int) -> dict[str, Variant]:
     found = {
-        name: float(quadratic_information(other.wider(by), site.wider(by)).value)
+        name: Variant(
+            float(quadratic_information(other.wider(by), site.wider(by)).value),
+            f"{FORM}; every σ times {by:g}; n = {site.samples}",
+        )
         for name, by in SIGMAS.items()
     }
     order = torch.randperm(site.samples, generator=torch.Generator().manual_seed(seed))
-    for place, chosen in enumerate(order.chunk(THIRDS)):
+    for place, chosen in enumerate(order.chunk(THIRDS), start=1):
         if len(chosen) > 3:
             part = quadratic_information(other.part(chosen), site.part(chosen))
-            found[f"third-{place + 1}"] = float(part.value)
+            words = f"{FORM}; the σ of all samples; third {place} of them, n = {len(chosen)}"
+            found[f"third-{place}"] = Variant(float(part.value), words)
     return found
 
 
 def rows(name: str, measure: str, found: Information, *, note: str = "") -> Iterator[Measurement]:
     """All rows of a site's information; ``measure`` is such as ``mutual-information.input``."""
     quadratic = found.quadratic
-    method = f"quadratic Rényi, entropy-difference form, without diagonal (α = 2); {found.words}"
+    method = f"{FORM}; {found.words}"
     notes = "; ".join([*found.reasons, *([note] if note else []), *_copies(quadratic)])
 
     def row(
@@ -178,51 +170,11 @@ def rows(name: str, measure: str, found: Information, *, note: str = "") -> Iter
     yield row(".ceiling", "value", float(quadratic.ceiling))
     yield row(".ceiling", "self", float(quadratic.self_t))
     yield row(".ratio", "value", float(quadratic.ratio), unit="share")
-    for statistic, value in found.stability.items():
-        yield row("", statistic, value)
+    for statistic, variant in found.stability.items():
+        yield number(name, measure, statistic, variant.value, method=variant.words)
     if found.papers is not None:
-        yield from _papers_rows(name, measure, found.papers)
-
-
-def _papers_rows(name: str, measure: str, papers: Papers) -> Iterator[Measurement]:
-    method = (
-        f"matrix-based Rényi, α = {PAPERS_ALPHA:g}, one kernel a site, the same σ; "
-        f"n = {papers.samples}"
-    )
-    note = "saturated" if papers.saturated else ""
-    yield number(name, measure, "papers", papers.information, method=method, note=note)
-    yield number(name, f"{measure}.ceiling", "papers", math.log2(papers.samples), method=method)
-    if papers.null is not None:
-        null = papers.null
-        yield number(
-            name, f"{measure}.null", "papers", null.mean, low=null.low, high=null.high,
-            method=method,
-        )  # fmt: skip
-        yield number(
-            name, f"{measure}.above-null", "papers", papers.information - null.mean, method=method
-        )
+        yield from papers_rows(name, measure, found.papers)
 
 
 def _copies(found: QuadraticInformation) -> list[str]:
     return [f"{found.copies} samples repeat another one, which inflates it"] if found.copies else []
-
-
-def number(
-    layer: str,
-    measure: str,
-    statistic: str,
-    value: float,
-    *,
-    unit: str = "bits",
-    low: float | None = None,
-    high: float | None = None,
-    method: str = "",
-    note: str = "",
-) -> Measurement:
-    """A row; a number that is not finite becomes None with a note."""
-    if math.isfinite(value):
-        low, high = (None if x is None or not math.isfinite(x) else x for x in (low, high))
-        return Measurement(layer, measure, statistic, value, unit, low, high, method, note)
-    words = "−∞" if value == -math.inf else "it does not exist here"
-    said = f"{words}: {note}" if note else words
-    return Measurement(layer, measure, statistic, None, unit, None, None, method, said)

@@ -7,8 +7,8 @@ from functools import partial
 
 from torch import Tensor
 
-from infoflow.activations.information import number
 from infoflow.activations.outputs import NETWORK, ends
+from infoflow.activations.rows import number
 from infoflow.measures.outputs.regression import Regression
 from infoflow.report import Measurement
 

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from infoflow.activations.information import number
+from infoflow.activations.rows import number
 from infoflow.data import Data
 from infoflow.measures.outputs.predictive import mean_by_class
 from infoflow.measures.outputs.stream import Outputs
@@ -66,10 +66,18 @@ def means(measure: str, values: Tensor, method: str, layer: str = NETWORK) -> It
 
 
 def ends(values: Tensor) -> tuple[float, float]:
-    """The 95 % t interval of the mean of values (n,), n at least 2."""
+    """The 95 % interval of the mean of values (n,) of 0 and above, n at least 2.
+
+    A t interval of the mean's logarithm, whose influences are those of the mean over it: it stays
+    above 0, where that of the mean itself goes below when few large values make the mean. Values
+    that may be below 0 have the mean's own.
+    """
     mean = float(values.mean())
-    found = interval(mean, values - mean)
-    return found.low, found.high
+    if mean <= 0 or float(values.min()) < 0:
+        found = interval(mean, values - mean)
+        return found.low, found.high
+    found = interval(math.log(mean), values / mean - 1)
+    return math.exp(found.low), math.exp(found.high)
 
 
 def _of_classes(entropy: Tensor, labels: Tensor, classes: int, data: Data) -> Iterator[Measurement]:

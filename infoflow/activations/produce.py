@@ -6,12 +6,13 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 
-from infoflow.activations import number_rows, outputs
-from infoflow.activations.chains import step_rows
+from infoflow.activations import budget_rows, number_rows, outputs
+from infoflow.activations.chains import order_row, step_rows
+from infoflow.activations.choosing import chosen_sites
 from infoflow.activations.first import first_run
+from infoflow.activations.papers import Form
 from infoflow.activations.request import ActivationRequest
 from infoflow.activations.running import (
     device_of,
@@ -30,7 +31,7 @@ from infoflow.capture.rooms import Gathered
 from infoflow.capture.stream import gather
 from infoflow.capture.survey import Survey, survey
 from infoflow.data.batch import Batch
-from infoflow.errors import CaptureError, SelectionError
+from infoflow.errors import CaptureError
 from infoflow.graph import Chain, cut_points
 from infoflow.measures.outputs.reading import reading_of
 from infoflow.models import Runnable, trial
@@ -74,6 +75,7 @@ class _Run:
 
     def __init__(self, network: Runnable, request: ActivationRequest, progress: Progress) -> None:
         self.network, self.request, self.progress = network, request, progress
+        self.form = Form.of(request)
         self.device = device_of(request.device)
         self.dtype = dtype_of(request.precision)
         self.data = opened(request, preprocessing_of(network, request))
@@ -117,7 +119,7 @@ class _Run:
         if first.numbers is not None:
             self.rows += number_rows.rows(first.numbers)
         measures = SiteMeasures(
-            known(first, self.data, self.last, self.request.sigma),
+            known(first, self.data, self.last, self.request),
             self.request,
             self.on_chain,
             self.data.task == "classification",
@@ -132,8 +134,13 @@ class _Run:
         self.series += measures.series
         for direction, found in measures.informations.items():
             ordered = [site.name for site in self.chain.points if site.name in found]
-            ordered = ordered[::-1] if direction == "error" else ordered
-            self.rows += step_rows(direction, [(name, found[name]) for name in ordered])
+            ordered = ordered[::-1] if direction.startswith("error") else ordered
+            chain = [(name, found[name]) for name in ordered]
+            self.rows += step_rows(direction, chain)
+            self.rows += order_row(direction, chain)
+        self.progress("entropy budget")
+        few = self.prepare(self.data.first(budget_rows.SAMPLES))
+        self.rows += budget_rows.rows(self.module, few, self.sites, self.chain)
         return Produced(
             tuple(self.rows),
             tuple(self.series),
@@ -197,6 +204,8 @@ class _Run:
             "batch size": str(request.batch_size),
             "precision": request.precision,
             "bandwidth": str(request.sigma),
+            "features": "standardised" if request.standardise else "as they are",
+            "papers' functional": self.form.words,
             "permutations": str(request.permutations) if request.permutations else "exact moments",
             "gathered": plan.sentence,
             **({"chain": self.chain.note} if self.chain.note else {}),
@@ -207,12 +216,4 @@ def _chosen(survey: Survey, chain: Chain, patterns: tuple[str, ...]) -> tuple[Si
     """Sites to look at: all of one row a sample, containers only where they are on the chain."""
     points = set(chain.points)
     sites = [site for site in survey.sites if site.role != "container" or site in points]
-    if patterns:
-        named = [site for site in sites if any(fnmatchcase(site.name, p) for p in patterns)]
-        if not named:
-            raise SelectionError(
-                f"No activations are called {', '.join(patterns)}; there are "
-                f"{', '.join(site.name for site in sites[:6])}, …"
-            )
-        sites = named
-    return tuple(sites)
+    return chosen_sites(sites, patterns)

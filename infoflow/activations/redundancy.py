@@ -9,7 +9,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from infoflow.activations.information import PAPERS_ALPHA, PAPERS_SAMPLES, number
+from infoflow.activations.papers import PAPERS_SAMPLES, alpha_text
+from infoflow.activations.rows import number
 from infoflow.activations.variables import Variable
 from infoflow.capture import Site
 from infoflow.kernels import gram
@@ -55,7 +56,12 @@ def evenly(filters: int, wanted: int) -> Tensor:
 
 
 def report(
-    site: Site, values: Tensor, x: Variable, rows: list[Measurement], series: list[Series]
+    site: Site,
+    values: Tensor,
+    x: Variable,
+    alpha: float,
+    rows: list[Measurement],
+    series: list[Series],
 ) -> None:
     """Append what the maps of a convolution say; nothing for a site of another kind.
 
@@ -63,6 +69,7 @@ def report(
         site: Any site.
         values: (n, C, …), its activations.
         x: The input, with at least as many samples.
+        alpha: Of the papers' functional.
         rows: Of the report so far.
         series: Likewise.
     """
@@ -73,7 +80,7 @@ def report(
     kernels = map_kernels(maps)
     words = _words(values, maps)
     pairs = dependence(kernels.grams)
-    rows += _sums(site.name, kernels.grams, x, words)
+    rows += _sums(site.name, kernels.grams, x, alpha, words)
     rows.append(_copies(site.name, pairs, kernels.dead, chosen, words))
     rows.append(_combinations(site.name, maps, chosen, words))
     shown = (
@@ -94,14 +101,14 @@ def _words(values: Tensor, maps: Tensor) -> str:
     return "; ".join(found)
 
 
-def _sums(name: str, grams: Tensor, x: Variable, words: str) -> Iterator[Measurement]:
+def _sums(name: str, grams: Tensor, x: Variable, alpha: float, words: str) -> Iterator[Measurement]:
     count = grams.shape[1]
     own = gram(x.part(torch.arange(count)))
     few = min(count, PAPERS_SAMPLES)
-    papers = float(ren_redundancy(own[:few, :few], grams[:, :few, :few], PAPERS_ALPHA))
+    papers = float(ren_redundancy(own[:few, :few], grams[:, :few, :few], alpha))
     method = (
         f"Σ I(X;Tⁱ) − I(X;{{T¹ … Tᶜ}}) over {len(grams)} maps, matrix-based Rényi, "
-        f"α = {PAPERS_ALPHA:g}, of the first {few}; product of the kernels; {words}"
+        f"α = {alpha_text(alpha)}, of the first {few}; product of the kernels; {words}"
     )
     note = "mostly a count of the maps: a product of kernels gets sharper with each"
     yield number(name, "redundancy", "papers", papers, method=method, note=note)

@@ -24,9 +24,16 @@ class ActivationRequest:
         precision: ``float32``, ``float64``, ``bfloat16`` or ``float16``, of the network's run.
         seed: Of the samples drawn and of the permutations.
         sigma: Name of a bandwidth rule (`infoflow.kernels.BANDWIDTHS`), or σ itself.
+        standardise: Whether features of X and of the sites are divided by their standard deviation
+            before distances are taken.
+        alpha: Order of the papers' matrix-based functional; None for the preset's, else 1.01.
+        preset: Published convention that the papers' functional follows, by its name in
+            `infoflow.measures.activations.presets.PRESETS`; empty for the kernels of I₂.
         permutations: How many for each null; 0 for the exact moments of I₂'s and no others.
         memory: Bytes that activations may take at a time.
-        layers: Patterns of the sites to look at; empty for all.
+        layers: Patterns of the sites to look at, as those of layers (see `chosen_sites`): the
+            pattern of a layer takes its module's sites and what functions make of them; empty for
+            all.
     """
 
     data: str
@@ -42,6 +49,9 @@ class ActivationRequest:
     precision: str = "float32"
     seed: int = 0
     sigma: str | float = "half-median"
+    standardise: bool = False
+    alpha: float | None = None
+    preset: str = ""
     permutations: int = 0
     memory: int = 2 * 2**30
     layers: tuple[str, ...] = ()

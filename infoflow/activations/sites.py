@@ -9,16 +9,32 @@ from torch import Tensor
 
 from infoflow.activations import redundancy, units
 from infoflow.activations.beside import aligned, entropies, probe
+from infoflow.activations.error_chain import FORMS, Errors, error_variables, mean_norm
 from infoflow.activations.first import First
-from infoflow.activations.information import PAPERS_ALPHA, Information, information, number, rows
+from infoflow.activations.information import Information, information, rows
+from infoflow.activations.papers import Few, Form
 from infoflow.activations.request import ActivationRequest
+from infoflow.activations.rows import number
 from infoflow.activations.variables import Variable, continuous, labels
 from infoflow.capture import Site
 from infoflow.data import Data
 from infoflow.data.batch import IGNORED
 from infoflow.report import Measurement, Series
 
-DIRECTIONS = ("input", "label", "error")
+DIRECTIONS = ("input", "label", *FORMS)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A variable that every site is compared with, and its first samples.
+
+    Args:
+        variable: All samples.
+        few: The first ones, as the papers' functional sees them.
+    """
+
+    variable: Variable
+    few: Few
 
 
 @dataclass(frozen=True)
@@ -28,38 +44,58 @@ class Known:
     Args:
         x: The network's input.
         y: The labels or regression targets, None where there is nothing to compare with.
-        error: The error signal of the last site, None where there is no loss.
+        errors: The error signal of the last site by its forms, empty where there is no loss.
         targets: (n, …) as they came, None where there are none.
+        form: How the papers' functional is computed.
+        reference: Gram matrix of the labels, of X where there are none: a preset may align with it.
     """
 
-    x: Variable
-    y: Variable | None
-    error: Variable | None
+    x: Compared
+    y: Compared | None
+    errors: dict[str, Compared]
     targets: Tensor | None
+    form: Form
+    reference: Tensor
 
 
-def known(first: First, data: Data, last: Site, sigma: str | float) -> Known:
+def known(first: First, data: Data, last: Site, request: ActivationRequest) -> Known:
     """X, Y and the last error signal, from the first run.
 
     Args:
         first: The first run.
         data: What was run.
         last: Site of the last error signal.
-        sigma: Name of a bandwidth rule, or σ itself.
+        request: Which estimators.
+
+    Raises:
+        EstimateError: The request names an estimator that there is not.
     """
-    x = first.x if first.x.is_floating_point() else first.x.to(torch.float64)
-    x_variable = continuous("X", x, sigma)
+    form, rule = Form.of(request), request.sigma
+    x_values = first.x if first.x.is_floating_point() else first.x.to(torch.float64)
+    scale = deviations(x_values) if request.standardise else None
+    x_variable = continuous("X", x_values, rule, scale=scale)
+    x = Compared(x_variable, form.few(x_variable, x_values))
+    targets = first.targets
+    if targets is None or bool((targets == IGNORED).any()):
+        y_variable = None  # not every sample has a label
+    elif data.task == "classification":
+        y_variable = labels("Y", targets, data.classes)
+    elif data.task == "regression":
+        y_variable = continuous("Y", targets, rule, x_variable)
+    else:
+        y_variable = None
     y = None
-    if first.targets is not None and bool((first.targets == IGNORED).any()):
-        return Known(x_variable, None, None, first.targets)  # not every sample has a label
-    if first.targets is not None and data.task == "classification":
-        y = labels("Y", first.targets, data.classes)
-    elif first.targets is not None and data.task == "regression":
-        y = continuous("Y", first.targets, sigma, x_variable)
-    error = None
-    if first.error is not None:
-        error = continuous(f"δ of {last.name}", direction(first.error), sigma, x_variable)
-    return Known(x_variable, y, error, first.targets)
+    if y_variable is not None and targets is not None:
+        y = Compared(y_variable, form.few(y_variable, targets, x.few.gram))
+    reference = y.few.gram if y is not None and data.task == "classification" else x.few.gram
+    errors = {}
+    if first.error is not None and not (targets is not None and bool((targets == IGNORED).any())):
+        found = error_variables(f"δ of {last.name}", first.error, rule, x_variable)
+        errors = {
+            name: Compared(variable, form.few(variable, values, reference))
+            for name, (variable, values) in found.forms.items()
+        }
+    return Known(x, y, errors, targets, form, reference)
 
 
 @dataclass
@@ -85,57 +121,75 @@ class SiteMeasures:
 
     def of_activations(self, site: Site, values: Tensor) -> None:
         """Units, information about X and Y, alignment and probe of one site."""
-        x, y = self.known.x, self.known.y
+        known, x = self.known, self.known.x.variable
         nonlinear = site.module_type.lower() if site.role == "nonlinearity" else ""
         found = units.Units(nonlinear)
         for start in range(0, len(values), self.request.batch_size):
             found.add(values[start : start + self.request.batch_size])
-        redundancy.report(site, values, x, self.rows, self.series)
-        self.rows += units.rows(site.name, found)
+        redundancy.report(site, values, x, known.form.alpha, self.rows, self.series)
+        self.rows += units.rows(site.name, found, values)
         self.series += units.series(site.name, found, values)
-        t = continuous(site.name, values, self.request.sigma, x)
-        self.inform("input", x, t)
+        scale = deviations(values) if self.request.standardise else None
+        t = continuous(site.name, values, self.request.sigma, x, scale)
+        chained = site.name in self.on_chain
+        few = known.form.few(t, values, known.reference) if chained else None
+        about_x = self.inform("input", known.x, t, few)
+        self.rows += entropies(t, about_x)
         self.rows.append(aligned(site.name, "alignment.input", x, t))
-        if y is None:
+        if known.y is None:
             return
-        self.inform("label", y, t)
-        self.rows.append(aligned(site.name, "alignment.label", y, t))
-        if self.classes and self.known.targets is not None:
-            self.rows += probe(t, self.known.targets, self.request.seed)
+        self.inform("label", known.y, t, few)
+        self.rows.append(aligned(site.name, "alignment.label", known.y.variable, t))
+        if self.classes and known.targets is not None:
+            self.rows += probe(t, known.targets, self.request.seed)
 
     def of_errors(self, site: Site, values: Tensor) -> None:
         """Norm of the error signal; along the chain its information about the last one."""
-        x, error = self.known.x, self.known.error
-        norms = values.flatten(1).to(torch.float64).norm(dim=1)
+        known = self.known
+        found = error_variables(site.name, values, self.request.sigma, known.x.variable)
         self.rows.append(
             number(
-                site.name,
-                "gradient-norm",
-                "value",
-                float(norms.mean()),
-                unit="nats per unit",
-                method=f"mean over samples of ‖δ‖; n = {len(norms)}",
+                site.name, "gradient-norm", "value", mean_norm(found), unit="nats per unit",
+                method=f"mean over samples of ‖δ‖; n = {len(values)}",
             )
-        )
-        if error is None or site.name not in self.on_chain:
+        )  # fmt: skip
+        if not known.errors or site.name not in self.on_chain:
             return
-        self.inform("error", error, continuous(site.name, direction(values), self.request.sigma, x))
+        for form, (variable, of_samples) in found.forms.items():
+            if form in known.errors:
+                few = known.form.few(variable, of_samples, known.reference)
+                self.inform(form, known.errors[form], variable, few)
+        if found.silent:
+            self.rows.append(silent(site.name, found))
 
-    def inform(self, which: str, other: Variable, t: Variable) -> None:
-        """Information of a site about X, Y or the last error signal."""
+    def inform(self, which: str, other: Compared, t: Variable, few: Few | None) -> Information:
+        """Information of a site about X, Y or a form of the last error signal.
+
+        Of ``few`` samples, which sites of the chain alone have, is the papers' functional.
+        """
+        permutations, seed = self.request.permutations, self.request.seed
+        papers = None
+        if few is not None:
+            papers = self.known.form.papers(other.few, few, permutations, seed)
         found = information(
-            other, t, permutations=self.request.permutations, seed=self.request.seed,
-            alpha=PAPERS_ALPHA, on_chain=t.name in self.on_chain,
+            other.variable, t, permutations=permutations, seed=seed, papers=papers,
+            steady=few is not None and which in {"input", "label", "error"},
         )  # fmt: skip
         self.informations[which][t.name] = found
         note = t.width.note if t.width is not None else ""
         self.rows += rows(t.name, f"mutual-information.{which}", found, note=note)
-        if which == "input":
-            self.rows += entropies(t, found)
+        return found
 
 
-def direction(errors: Tensor) -> Tensor:
-    """δ/‖δ‖ of each sample (n, d); a δ of exactly 0 stays 0."""
-    flat = errors.flatten(1).to(torch.float64)
-    norms = flat.norm(dim=1, keepdim=True)
-    return flat / torch.where(norms > 0, norms, 1.0)
+def silent(name: str, errors: Errors) -> Measurement:
+    """Why there is no information of ln‖δ‖."""
+    note = (
+        f"{errors.silent} of {len(errors.norms)} samples have a δ of exactly 0 here, and no ln‖δ‖"
+    )
+    return number(name, "mutual-information.error.magnitude", "value", float("nan"), note=note)
+
+
+def deviations(values: Tensor) -> Tensor:
+    """Standard deviations (…) of the features of samples (n, …); 1 of those that are constant."""
+    found = values.to(torch.float64).std(dim=0, correction=0)
+    return torch.where(found == 0, 1.0, found)

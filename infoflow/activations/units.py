@@ -9,9 +9,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from infoflow.activations.information import number
+from infoflow.activations.rows import number
 from infoflow.measures.activations.batch_entropy import batch_entropy
 from infoflow.measures.activations.collapse import collapse
+from infoflow.measures.activations.neighbours import NEIGHBOURS, unit_entropies
 from infoflow.measures.activations.neurons import NeuronCounts, share
 from infoflow.report import Measurement, Series
 from infoflow.statistics.moments import Moments
@@ -25,6 +26,10 @@ BOUNDS = {
 """Ranges of the nonlinearities that have one, by the lower-case name of module or function."""
 
 BINS = 40
+SERIES_UNITS = 4096
+"""Units up to which a series has each one."""
+NEIGHBOUR_UNITS = 256
+"""Units whose nearest neighbours are looked at, at most."""
 
 
 @dataclass
@@ -48,8 +53,14 @@ class Units:
             self.counts = counts if self.counts is None else self.counts.merged(counts)
 
 
-def rows(name: str, units: Units) -> Iterator[Measurement]:
-    """Batch-entropy, and of nonlinearities the shares of dead and of saturated units."""
+def rows(name: str, units: Units, values: Tensor) -> Iterator[Measurement]:
+    """Batch-entropy, and of nonlinearities the shares of dead and of saturated units.
+
+    Args:
+        name: Of the site.
+        units: Of the site, all batches seen.
+        values: Activations (samples, …), from which nearest neighbours are taken.
+    """
     moments = units.moments
     assert moments is not None
     count = len(moments.mean)
@@ -70,6 +81,7 @@ def rows(name: str, units: Units) -> Iterator[Measurement]:
     said = f"over the units that vary; {still} of {count} do not" if still else ""
     value = float(raw.mean()) if len(raw) else -float("inf")
     yield row("batch-entropy.raw", "value", value, unit="nats", method=method, note=said)
+    yield from _neighbours(name, moments, values)
     counts = units.counts
     if counts is None:
         return
@@ -86,8 +98,31 @@ def rows(name: str, units: Units) -> Iterator[Measurement]:
         yield row("saturated-neurons", "count", saturated, unit="count", method=method)
 
 
+def _neighbours(name: str, moments: Moments, values: Tensor) -> Iterator[Measurement]:
+    """The nearest-neighbour entropy of units, and the Gaussian one of the same units."""
+    count = len(moments.mean)
+    chosen = torch.linspace(0, count - 1, min(count, NEIGHBOUR_UNITS)).round().long()
+    entropies = unit_entropies(values.reshape(len(values), -1)[:, chosen])
+    told = entropies.isfinite()
+    few = f"{len(chosen)} of {count:,} units, evenly spaced" if len(chosen) < count else ""
+    words = f"Kozachenko and Leonenko, k = {NEIGHBOURS}, of each unit by itself"
+    method = "; ".join(filter(None, [words, few, f"n = {moments.count}"]))
+    tied = len(chosen) - int(told.sum())
+    note = f"over the units without repeated values; {tied} of {len(chosen)} have some: −∞"
+    row = partial(number, name, "nearest-neighbour-entropy", unit="nats",
+                  note=note if tied else "")  # fmt: skip
+    if tied == len(chosen):
+        row = partial(row, note=f"{NEIGHBOURS + 1} samples have the same value in every unit")
+    mean = float(entropies[told].mean()) if bool(told.any()) else -float("inf")
+    yield row("value", mean, method=method)
+    gaussian = batch_entropy(moments.variance[chosen][told], moments.count, "raw")
+    mean = float(gaussian.mean()) if len(gaussian) else -float("inf")
+    same = "; ".join(filter(None, ["½ ln(2πe σ²) of the same units", f"n = {moments.count}"]))
+    yield row("gaussian", mean, method=same)
+
+
 def series(name: str, units: Units, values: Tensor) -> Iterator[Series]:
-    """Histograms of all activations, and of the units' batch-entropies.
+    """Histograms of all activations and of the units' batch-entropies, and those one by one.
 
     Args:
         name: Of the site.
@@ -99,6 +134,10 @@ def series(name: str, units: Units, values: Tensor) -> Iterator[Series]:
     assert moments is not None
     entropies = batch_entropy(moments.variance, moments.count)
     yield _histogram(name, "batch-entropy-histogram", entropies, "nats")
+    every = -(-len(entropies) // SERIES_UNITS)
+    kept = tuple(float(f"{one:.5g}") for one in entropies[::every].tolist())
+    note = f"every {every}th of {len(entropies):,} units" if every > 1 else "each unit"
+    yield Series(name, "batch-entropy.units", "nats", (len(kept),), kept, note)
 
 
 def _histogram(name: str, kind: str, values: Tensor, what: str) -> Series:

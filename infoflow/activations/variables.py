@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from infoflow.kernels import (
     Kernel,
     bandwidth,
     gram,
+    squared_distances,
 )
 
 
@@ -62,7 +63,11 @@ class Variable:
 
 
 def continuous(
-    name: str, features: Tensor, rule: str | float, reference: Variable | None = None
+    name: str,
+    features: Tensor,
+    rule: str | float,
+    reference: Variable | None = None,
+    scale: Tensor | None = None,
 ) -> Variable:
     """Samples (n, …) under a Gaussian kernel whose σ a rule chooses.
 
@@ -71,17 +76,30 @@ def continuous(
         features: (n, …).
         rule: Name of a bandwidth rule, or σ itself.
         reference: X, with whose kernel the rule ``alignment`` aligns; X itself takes ``median``.
+        scale: (…), by which each feature is divided before distances are taken.
 
     Raises:
         EstimateError: A value is not finite, or the rule is not known.
     """
+    distances = DistanceMatrix(squared_distances(features, scale))
+    found = of_distances(name, distances, features[0].numel(), rule, reference)
+    return found if scale is None else replace(found, words=f"standardised, {found.words}")
+
+
+def of_distances(
+    name: str,
+    distances: DistanceMatrix,
+    dimension: int,
+    rule: str | float,
+    reference: Variable | None = None,
+) -> Variable:
+    """`continuous` of distances that are there, between samples of so many features."""
     if rule == "alignment" and reference is None:
         rule = "median"
-    distances = DistanceMatrix.of(features)
     width = bandwidth(
         rule,
         distances.matrix,
-        features[0].numel(),
+        dimension,
         reference=gram(reference.kernel) if rule == "alignment" and reference else None,
     )
     return Variable(

@@ -74,6 +74,9 @@ def analyze(
     std: data_options.Std = None,
     precision: data_options.PrecisionChoice = data_options.Precision.float32,
     sigma: data_options.Sigma = "half-median",
+    alpha: data_options.Alpha = None,
+    preset: data_options.PresetName = None,
+    standardise: data_options.Standardise = False,
     permutations: data_options.Permutations = 0,
     mem_budget: data_options.MemoryBudget = "2GB",
     json: options.JsonFile = None,
@@ -103,6 +106,7 @@ def analyze(
         data, root=data_root, download=download, split=split, samples=samples,
         batch_size=batch_size, mean=mean, std=std, precision=precision, sigma=sigma,
         permutations=permutations, memory=mem_budget, device=device, seed=seed,
+        alpha=alpha, preset=preset, standardise=standardise,
     )  # fmt: skip
     reports = []
     together = None

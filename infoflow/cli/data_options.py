@@ -74,6 +74,33 @@ Sigma = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+Alpha = Annotated[
+    str | None,
+    typer.Option(
+        help="Order of the papers' matrix-based functional: any number above 0, 1, or inf; "
+        "else the preset's, or 1.01.",
+        metavar="ALPHA",
+        rich_help_panel=PANEL,
+    ),
+]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="Published convention of the papers' functional (kernel, its width, α): ren, "
+        "ren-error, gir, tapia, ipdl, brain-ib.",
+        metavar="NAME",
+        rich_help_panel=PANEL,
+    ),
+]
+Standardise = Annotated[
+    bool,
+    typer.Option(
+        "--standardise",
+        help="Divide features by their standard deviation before distances are taken.",
+        rich_help_panel=PANEL,
+    ),
+]
 Permutations = Annotated[
     int,
     typer.Option(
@@ -125,6 +152,26 @@ def rule(text: str) -> str | float:
         return text
 
 
+def order(text: str | None) -> float | None:
+    """Rényi's α, None where none was given.
+
+    Raises:
+        SelectionError: It is no number above 0.
+
+    >>> order("inf"), order("1.01"), order(None)
+    (inf, 1.01, None)
+    """
+    if text is None:
+        return None
+    try:
+        alpha = float(text)
+    except ValueError:
+        alpha = -1.0
+    if not alpha > 0:
+        raise SelectionError(f"--alpha {text!r} is no number above 0, such as 1.01, 2 or inf.")
+    return alpha
+
+
 def request(
     data: str | None,
     *,
@@ -141,6 +188,9 @@ def request(
     memory: str,
     device: str,
     seed: int,
+    alpha: str | None = None,
+    preset: str | None = None,
+    standardise: bool = False,
 ) -> ActivationRequest | None:
     """What was asked of the activations; None without ``--data``.
 
@@ -158,6 +208,9 @@ def request(
             "--precision": precision is not Precision.float32,
             "--sigma": sigma != ActivationRequest.sigma,
             "--permutations": permutations != 0,
+            "--alpha": alpha is not None,
+            "--preset": preset is not None,
+            "--standardise": standardise,
         }
         for option in (option for option, given in idle.items() if given):
             raise SelectionError(
@@ -177,6 +230,9 @@ def request(
         precision=precision.value,
         seed=seed,
         sigma=rule(sigma),
+        standardise=standardise,
+        alpha=order(alpha),
+        preset=preset or "",
         permutations=permutations,
         memory=parse_bytes(memory, "--mem-budget"),
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from infoflow.findings.chains import CHAINS, UNTOLD, Chain, along, step
+from infoflow.findings.chains import MAIN, UNTOLD, Chain, along, step
 from infoflow.findings.rule import Rule
 from infoflow.findings.sites import samples
 from infoflow.report import Finding, Report, Severity
@@ -26,7 +26,7 @@ def cannot_be_told(report: Report) -> Iterator[Finding]:
 
     ``value`` is the number of figures that say nothing, ``threshold`` the number that there is.
     """
-    found = [blind for chain in CHAINS.values() if (blind := _blind(report, chain)) is not None]
+    found = [blind for chain in MAIN if (blind := _blind(report, chain)) is not None]
     if not found:
         return
     told = ", and ".join(blind.words for blind in found)
@@ -79,6 +79,6 @@ def _reason(report: Report, chain: Chain, site: str) -> str:
 CANNOT_BE_TOLD = Rule(
     "cannot-be-told",
     "chains of which no figure, or no step, can be told from its null",
-    tuple(chain.measure for chain in CHAINS.values()),
+    tuple(chain.measure for chain in MAIN),
     cannot_be_told,
 )

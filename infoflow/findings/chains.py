@@ -36,6 +36,7 @@ class Chain:
         title: What the chain is.
         rise: What a rise along it means, one sentence.
         backward: Whether it runs from the output to the input.
+        beside: Whether it stands beside another chain of the same sites: findings do not repeat it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Chain:
     title: str
     rise: str
     backward: bool = False
+    beside: bool = False
 
     @property
     def measure(self) -> str:
@@ -80,8 +82,28 @@ CHAINS: Mapping[str, Chain] = {
             "behind it, so this is no Markov chain, and a rise is no proof of an error",
             backward=True,
         ),
+        Chain(
+            "error.magnitude",
+            "I(‖δ_L‖;‖δ_k‖)",
+            "error chain by magnitude",
+            "Magnitudes ln‖δ‖ alone: how large a sample's error is on its way down; a rise is no "
+            "proof of an error",
+            backward=True,
+            beside=True,
+        ),
+        Chain(
+            "error.raw",
+            "I(δ_L;δ_k), raw",
+            "error chain, δ as it is",
+            "Of a trained network it says little but whether an error is large or small; a rise is "
+            "no proof of an error",
+            backward=True,
+            beside=True,
+        ),
     )
 }
+MAIN = tuple(chain for chain in CHAINS.values() if not chain.beside)
+"""The chains that findings and sentences speak of."""
 
 
 @dataclass(frozen=True)

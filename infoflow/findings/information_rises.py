@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infoflow.findings.chains import CHAINS, RISES, Chain, along, step
+from infoflow.findings.chains import MAIN, RISES, Chain, along, step
 from infoflow.findings.rule import Rule, figure
 from infoflow.report import Finding, Report, Severity
 from infoflow.words import counted, listed
@@ -12,7 +12,7 @@ from infoflow.words import counted, listed
 
 def information_rises(report: Report) -> Iterator[Finding]:
     """One note for each chain along which the information rises somewhere beyond its interval."""
-    for chain in CHAINS.values():
+    for chain in MAIN:
         yield from _of_chain(report, chain)
 
 
@@ -39,6 +39,6 @@ def _of_chain(report: Report, chain: Chain) -> Iterator[Finding]:
 INFORMATION_RISES = Rule(
     "information-rises",
     "steps of a chain at which the measured information rises, and what that means",
-    tuple(chain.steps for chain in CHAINS.values()),
+    tuple(chain.steps for chain in MAIN),
     information_rises,
 )

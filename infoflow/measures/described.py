@@ -16,6 +16,14 @@ _INFORMATION = {
     "mutual-information.input": ("I(X;T)", "of the input, visible at the kernel's resolution"),
     "mutual-information.label": ("I(T;Y)", "of the label, visible at the kernel's resolution"),
     "mutual-information.error": ("I(δ_L;δ)", "of the last error signal, by direction"),
+    "mutual-information.error.magnitude": (
+        "I(‖δ_L‖;‖δ‖)",
+        "of the last error signal's magnitude, both as ln‖δ‖",
+    ),
+    "mutual-information.error.raw": (
+        "I(δ_L;δ) raw",
+        "of the last error signal, neither direction nor magnitude taken apart",
+    ),
 }
 
 
@@ -47,6 +55,19 @@ ACTIVATIONS: dict[str, tuple[str, str, str, str]] = {
     "units": ("units", "count", "numbers of one sample's activation", "counted"),
     "batch-entropy": ("H", "nats", "mean over units of ½ ln(1 + 2πe σ²)", LBE),
     "batch-entropy.raw": ("h", "nats", "mean over units of ½ ln(2πe σ²), may be negative", LBE),
+    "batch-entropy.units": ("H_i", "nats", "½ ln(1 + 2πe σ²) of each unit, as a series", LBE),
+    "nearest-neighbour-entropy": (
+        "h_KL", "nats", "mean over units of the entropy from nearest neighbours: below the "
+        "Gaussian one of the same units (statistic gaussian) where they are no Gaussians",
+        "Kozachenko and Leonenko 1987; Kraskov et al. 2004, eq. 20"),
+    "entropy-budget": (
+        "E log|det J|", "nats", "what a layer adds to the entropy: weight, normalisation or "
+        "activation term; of the network their sums, and its Jacobian's", "change of variables"),
+    "mean-iou": ("mIoU", "share", "mean over classes of intersection over union of the pixels",
+                 "Everingham et al. 2010"),
+    "mean-squared-error": ("MSE", "target²", "mean squared error of a number", "Gauss 1809"),
+    "mean-absolute-error": ("MAE", "target", "mean absolute error of a number", "Laplace"),
+    "explained-variance": ("R²", "share", "1 − Σ(y − ŷ)²/Σ(y − ȳ)²", "Wright 1921"),
     "dead-neurons": ("dead", "share", "units with one value for all samples", "counted"),
     "saturated-neurons": ("saturated", "share", "units at an end of their range", "counted"),
     "gradient-norm": ("‖δ‖", "nats per unit", "mean norm of a sample's error signal", LBE),
@@ -67,5 +88,9 @@ ACTIVATIONS: dict[str, tuple[str, str, str, str]] = {
     "data-processing.input": ("ΔI(X;T)", "bits", "change from the site before on the chain", REN),
     "data-processing.label": ("ΔI(T;Y)", "bits", "change from the site before on the chain", REN),
     "data-processing.error": ("ΔI(δ_L;δ)", "bits", "change from the site after on the chain", REN),
+    "data-processing.error.magnitude": (
+        "ΔI(‖δ_L‖;‖δ‖)", "bits", "change from the site after on the chain", REN),
+    "data-processing.error.raw": (
+        "ΔI(δ_L;δ) raw", "bits", "change from the site after on the chain", REN),
 }  # fmt: skip
 """Symbol, unit, summary and source of each measure of activations, by its stable name."""

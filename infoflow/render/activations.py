@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from infoflow.findings.chains import A_RISE, CHAINS, WHEN_COMPARED, Chain, Step, told
+from infoflow.findings.chains import A_RISE, CHAINS, MAIN, WHEN_COMPARED, Chain, Step, told
+from infoflow.render.text import number as text
 from infoflow.report import Finding, Measurement, Report, Series, Site
 from infoflow.words import joined
 
 _STEMS = frozenset(
     {
         "accuracy", "negative-log-likelihood", "calibration-error", "predictive-entropy",
-        "mean-iou", "perplexity", "disagreement", "expected-entropy", "kl-divergence",
+        "mean-iou", "perplexity", "mean-squared-error", "mean-absolute-error",
+        "explained-variance", "disagreement", "expected-entropy", "kl-divergence",
         "batch-entropy", "dead-neurons", "saturated-neurons", "gradient-norm", "units",
         "nearest-neighbour-entropy", "renyi-entropy", "mutual-information", "alignment",
         "probe-accuracy", "data-processing", "redundancy", "synergy", "duplicate-filters",
@@ -27,6 +29,8 @@ _STEMS = frozenset(
 
 _NUMBER = r"([-−+]?[\d.]+(?:[eE][-−+]?\d+)?)"
 _RANGE = re.compile(rf"from {_NUMBER} to {_NUMBER}")
+_BECOME = re.compile(r"\d+ values become \d+")
+_SIZES = re.compile(r"its Jacobian has \d+ × \d+ entries")
 _OWN = re.compile(r" *\([\d.,]+\)|(?<=σ) [\d.,]+(?:e[-+]?\d+)?")
 """A site's own number in a clause: in brackets, or the bandwidth."""
 
@@ -196,7 +200,7 @@ def _clauses(method: str) -> Iterable[str]:
 
 def estimated(sites: Sequence[SiteFacts]) -> str:
     """What the information is and how it was estimated, ``""`` where there is none."""
-    chains = [chain for chain in CHAINS.values() if any(s.information(chain.name) for s in sites)]
+    chains = [chain for chain in MAIN if any(s.information(chain.name) for s in sites)]
     if not chains:
         return ""
     symbols = joined([chain.symbol for chain in chains])
@@ -214,6 +218,48 @@ def reading(sites: Sequence[SiteFacts]) -> list[str]:
         return []
     stepped = any(one.step(name) for one in sites for name in CHAINS)
     return [said, *([A_RISE] if stepped else []), WHEN_COMPARED]
+
+
+def orders(report: Report) -> str:
+    """Whether the order of sites depends on σ and on the samples, one sentence; or ``""``."""
+    found = [(chain, report.row("", chain.steps, "order")) for chain in MAIN]
+    told = [(chain, row) for chain, row in found if row is not None and row.value is not None]
+    if not told:
+        return ""
+    changed = [f"{chain.symbol} (τ {text(row.value, 2)})" for chain, row in told if row.value != 1]
+    steady = [chain.symbol for chain, row in told if row.value == 1]
+    parts = [f"changes for {joined(changed)}"] if changed else []
+    parts += [f"is the same for {joined(steady)}"] if steady else []
+    when = "At half and double σ and in thirds of the samples"
+    return f"{when} the order of sites {'; it '.join(parts)}"
+
+
+def budget_line(report: Report) -> str:
+    """The entropy budget of the whole network, or how many sites have a term and why others not."""
+    row = report.row("", "entropy-budget")
+    if row is None:
+        return ""
+    if row.value is not None:
+        kinds = ("weight", "normalisation", "activation", "other")
+        parts = [(kind, report.row("", "entropy-budget", kind)) for kind in kinds]
+        told = [f"{kind} {one.value:.4g}" for kind, one in parts
+                if one is not None and one.value is not None]  # fmt: skip
+        whole = report.row("", "entropy-budget", "jacobian")
+        beside = ""
+        if whole is not None:
+            said = whole.note if whole.value is None else f"{whole.value:.6g} nats"
+            beside = f"; log|det J| by autograd: {said}"
+        return f"entropy budget, nats: {' + '.join(told)} = {row.value:.6g}{beside}"
+    sites = [one for site in report.sites if (one := report.row(site.name, "entropy-budget"))]
+    reasons = Counter(_kind(one.note) for one in sites if one.value is None)
+    told = [f"{reason} ({count})" for reason, count in reasons.most_common(4)]
+    with_term = sum(one.value is not None for one in sites)
+    return f"entropy budget: {with_term} of {len(sites)} sites have a term; {'; '.join(told)}"
+
+
+def _kind(note: str) -> str:
+    """A reason without a site's own numbers."""
+    return "the number of values changes" if _BECOME.search(note) else _SIZES.sub("too large", note)
 
 
 def span_of(note: str) -> tuple[float, float] | None:

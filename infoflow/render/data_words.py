@@ -10,6 +10,9 @@ from infoflow.words import counted
 OUTPUTS = {
     "accuracy": "accuracy",
     "mean-iou": "mean intersection over union",
+    "mean-squared-error": "mean squared error",
+    "mean-absolute-error": "mean absolute error",
+    "explained-variance": "R²",
     "negative-log-likelihood": "NLL",
     "perplexity": "perplexity",
     "calibration-error": "calibration error",

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from infoflow.findings.chains import FALLS, RISES, UNTOLD
 from infoflow.render import site_table
-from infoflow.render.activations import SiteFacts, gather_sites, reading
+from infoflow.render.activations import SiteFacts, budget_line, gather_sites, orders, reading
 from infoflow.render.data_words import data_notes, left_off_line
 from infoflow.render.ensemble import named
 from infoflow.render.terminal_columns import Shown, table_of
@@ -45,7 +45,7 @@ def sentences(
     lines = ["; ".join(site_table.legend(sites, headings)), ". ".join(said) + "." * bool(said)]
     if hidden := len(activations.sites) - len(sites):
         lines.append(f"{counted(hidden, 'site')} off the chain not shown (--layers '*' lists them)")
-    lines.append(left_off_line(report))
+    lines += [orders(report), budget_line(report), left_off_line(report)]
     if report.data is not None:
         lines += data_notes(report.data) if verbose else report.data.notes[1:]
     if verbose and report.data is not None:

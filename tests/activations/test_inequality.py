@@ -9,7 +9,7 @@ import torch
 
 from infoflow.errors import EstimateError
 from infoflow.kernels import DistanceMatrix, Gaussian, bandwidth, squared_distances
-from infoflow.measures.activations.inequality import MEANINGS, Point, Step, point, steps
+from infoflow.measures.activations.inequality import Point, Step, point, steps
 from infoflow.measures.activations.nulls import quadratic_null_moments
 from infoflow.measures.activations.quadratic import quadratic_information
 from infoflow.statistics.intervals import holm, paired_difference
@@ -124,8 +124,3 @@ def test_other_samples_are_refused() -> None:
     points = [Point("a", 1.0, normal(5, seed=1)), Point("b", 1.0, normal(6, seed=1))]
     with pytest.raises(EstimateError, match="same samples"):
         steps(points)
-
-
-def test_every_chain_has_its_sentence() -> None:
-    assert set(MEANINGS) == {"input", "label", "error", "comparable"}
-    assert all(sentence.endswith(".") for sentence in MEANINGS.values())

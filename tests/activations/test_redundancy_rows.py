@@ -34,7 +34,7 @@ def told(
 ) -> tuple[dict[tuple[str, str], Measurement], list[Series]]:
     rows: list[Measurement] = []
     series: list[Series] = []
-    report(site, values, x, rows, series)
+    report(site, values, x, 1.01, rows, series)
     return {(row.measure, row.statistic): row for row in rows}, series
 
 

@@ -11,7 +11,7 @@ import torch
 from infoflow.errors import EstimateError
 from infoflow.kernels import Gaussian, gram
 from infoflow.measures.activations.alignment import cka, linear_cka, linear_gram, unbiased_cka
-from infoflow.measures.activations.probe import linear_probe
+from infoflow.measures.activations.probe import PENALTIES, _ridge, linear_probe
 from tests.activations.drawing import normal
 
 
@@ -136,3 +136,36 @@ def test_impossible_labels_are_refused() -> None:
         linear_probe(normal(8, 2, seed=15), torch.zeros(7, dtype=torch.int64))
     with pytest.raises(EstimateError, match="one label a sample"):
         linear_probe(normal(3, 2, seed=15), torch.zeros(3, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("features", [5, 30, 60])
+def test_the_penalty_is_that_of_least_error_when_each_sample_is_left_out(features: int) -> None:
+    """With an intercept: models trained without the sample, one by one."""
+    x = normal(24, features, seed=21)
+    y = normal(24, 3, seed=22)
+    y -= y.mean(dim=0)
+    found = {}
+    for share in PENALTIES:
+        errors = []
+        for out in range(24):
+            kept = torch.arange(24) != out
+            mean, wanted = x[kept].mean(dim=0), y[kept].mean(dim=0)
+            centred = x[kept] - mean
+            penalty = share * float((x - x.mean(dim=0)).square().sum(dim=1).mean())
+            inverse = torch.linalg.inv(centred @ centred.T + penalty * torch.eye(23).double())
+            dual = inverse @ (y[kept] - wanted)
+            guess = (x[out] - mean) @ centred.T @ dual + wanted
+            errors.append(float((guess - y[out]).square().sum()))
+        found[share] = sum(errors)
+    products = (x - x.mean(dim=0)) @ (x - x.mean(dim=0)).T
+    assert _ridge(products, y)[1] == min(found, key=found.__getitem__)
+
+
+def test_no_worst_number_of_features() -> None:
+    """Where features are as many as training samples a probe without penalty is at chance."""
+    accuracies = []
+    for features in (60, 100, 140):
+        x, labels = normal(200, features, seed=23), torch.arange(200) % 4
+        x[torch.arange(200), labels] += 4
+        accuracies.append(linear_probe(x, labels).accuracy)
+    assert min(accuracies) > 0.8

@@ -106,3 +106,19 @@ def test_a_users_function_that_raises_shows_their_traceback(run, tmp_path):
 
 def test_weights_without_a_network_ask_for_it(run, small_file):
     mistake(run("analyze", small_file, "--data", "shapes"), "--arch")
+
+
+def test_the_papers_functional_is_chosen_and_layers_restrict_the_sites(run, tmp_path):
+    file = tmp_path / "report.json"
+    result = run(
+        "analyze", LENET, "--data", "shapes", "--samples", 32, "--measures", "paper",
+        "--preset", "ren", "--alpha", "2", "--standardise", "--layers", "conv1", "--json", file,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    report = json.loads(file.read_text("utf-8"))
+    assert [site["name"] for site in report["sites"]] == ["conv1", "conv1.relu"]
+    assert "α = 2, preset ren" in report["settings"]["papers' functional"]
+    assert report["settings"]["features"] == "standardised"
+    mistake(run("analyze", LENET, "--data", "shapes", "--preset", "x"), "No preset", "ren")
+    mistake(run("analyze", LENET, "--data", "shapes", "--alpha", "0"), "--alpha '0'")
+    mistake(run("analyze", LENET, "--preset", "ren"), "--preset says nothing without data")

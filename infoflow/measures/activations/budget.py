@@ -21,7 +21,7 @@ from infoflow.errors import EstimateError
 
 Kind = Literal["weight", "normalisation", "activation", "other"]
 
-LARGEST_JACOBIAN = 4096
+LARGEST_JACOBIAN = 1024
 """Inputs of a layer without a closed form beyond which its Jacobian is not computed."""
 
 

@@ -31,18 +31,6 @@ SIGNIFICANCE = 0.05
 ROUNDING = 1e-9
 """Bits below which two estimates are the same, whatever their influences say."""
 
-MEANINGS = {
-    "input": "A rise means that the layer moves the samples so that more of the input is visible "
-    "at the kernel's resolution; it is no gain of information, which no layer can make.",
-    "label": "A rise is the sign of learning: the classes are moved apart and the label becomes "
-    "visible at the kernel's resolution; the label's true information cannot rise.",
-    "error": "A rise proves no error: the error signal of a layer depends on the activations as "
-    "well, so that the chain is a Markov chain only given the input.",
-    "comparable": "Two figures may be compared when they have the same X, the same rule for σ and "
-    "a ceiling beside each; the ratio to the ceiling is what compares layers.",
-}
-"""What a rise means in each chain, and when two figures may be compared: one sentence each."""
-
 
 @dataclass(frozen=True)
 class Point:

@@ -39,6 +39,7 @@ class Preset:
         standardise: Whether features are brought to mean 0 and variance 1 first.
         alpha: Order.
         per_bit: How many of the source's units a bit is: 1, or ln 2 where it has nats.
+        maps: Whether each map of a convolution is a variable with a kernel of its own.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Preset:
     standardise: bool = False
     alpha: float = 1.01
     per_bit: float = 1.0
+    maps: bool = False
 
     def gram(self, variables: Sequence[Tensor], reference: Tensor | None = None) -> Tensor:
         """The joint Gram matrix (n, n) of one or several variables (n, …), such as maps.
@@ -110,12 +112,14 @@ PRESETS: Mapping[str, Preset] = {
         "information theory, forward pass",
         "exp(−d²/(2σ²)), σ = 5·n^(−1/(1+d))",
         _by_rule("silverman-printed", 5.0),
+        maps=True,
     ),
     "ren-error": Preset(
         "Yu, Jenssen, Principe: Understanding convolutional neural network training with "
         "information theory, error signals",
         "exp(−d²/(2σ²)), σ = 0.1·n^(−1/(1+d))",
         _by_rule("silverman-printed", 0.1),
+        maps=True,
     ),
     "gir": Preset(
         "Sanchez Giraldo, Rao, Principe: Measures of entropy from data using infinitely "

@@ -84,17 +84,24 @@ def _products(distances: Tensor, train: Tensor) -> Tensor:
 
 
 def _ridge(products: Tensor, targets: Tensor) -> tuple[Tensor, float]:
-    """Dual coefficients (n, classes) of the penalty with the least leave-one-out error."""
+    """Dual coefficients (n, classes) of the penalty with the least leave-one-out error.
+
+    Args:
+        products: (n, n), of features centred on these n samples.
+        targets: (n, classes), centred likewise: the intercept of both is the mean.
+    """
     values, vectors = torch.linalg.eigh(products)
     scale = products.diagonal().mean()
     rotated = vectors.T @ targets
+    # The intercept takes the constant direction out: its 1/penalty would hide every other.
+    weights = (vectors - vectors.mean(dim=0)).square()
     best: tuple[float, Tensor, float] | None = None
     for share in PENALTIES:
         penalty = float(share * scale) if float(scale) > 0 else share
         inverse = 1 / (values + penalty)
         dual = vectors @ (inverse[:, None] * rotated)
-        # The residual of a left-out sample is dual_i over the inverse's diagonal entry.
-        left_out = dual / (vectors.square() @ inverse)[:, None]
+        # The residual of a left-out sample is dual_i over the centred inverse's diagonal entry.
+        left_out = dual / (weights @ inverse)[:, None]
         error = float(left_out.square().sum())
         if best is None or error < best[0]:
             best = (error, dual, share)

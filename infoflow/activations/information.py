@@ -10,17 +10,10 @@ import torch
 
 from infoflow.activations.variables import Variable
 from infoflow.kernels import gram
-from infoflow.measures.activations.nulls import (
-    quadratic_null_moments,
-    quadratic_nulls,
-    renyi_null,
-)
-from infoflow.measures.activations.quadratic import (
-    QuadraticInformation,
-    cauchy_schwarz_influence,
-    quadratic_information,
-)
-from infoflow.measures.activations.renyi import entropy, is_saturated, mutual_information
+from infoflow.measures.activations.joint import Joint, joint
+from infoflow.measures.activations.nulls import quadratic_nulls, renyi_null
+from infoflow.measures.activations.quadratic import QuadraticInformation
+from infoflow.measures.activations.renyi import entropy, is_saturated, joint_entropy
 from infoflow.report import Measurement
 from infoflow.statistics.intervals import Interval, interval
 from infoflow.statistics.permutations import Null
@@ -28,8 +21,6 @@ from infoflow.statistics.permutations import Null
 PAPERS_ALPHA = 1.01
 PAPERS_SAMPLES = 128
 """REN's mini-batch: the papers' functional depends on n, so that n is theirs."""
-SIGMAS = {"half-sigma": 0.5, "double-sigma": 2.0}
-THIRDS = 3
 
 
 @dataclass(frozen=True)
@@ -55,6 +46,7 @@ class Information:
         cauchy_schwarz_null: Of I_CS, where permutations were drawn.
         papers: The papers' functional; None off the chain.
         stability: I₂ at other σ and on thirds of the samples, by name; empty off the chain.
+        alignment: Linear CKA of the two.
         words: Kernels and number of samples.
     """
 
@@ -65,6 +57,7 @@ class Information:
     cauchy_schwarz_null: Null | None
     papers: Papers | None
     stability: dict[str, float]
+    alignment: float
     words: str
 
     @property
@@ -96,17 +89,19 @@ def information(
             and the stability line stand beside it.
     """
     x, t = other.kernel, site.kernel
-    found = quadratic_information(x, t)
+    both = joint(other.marginal(seed), site.marginal(seed))
+    found = both.quadratic
     drawn = quadratic_nulls(x, t, permutations, seed) if permutations else None
-    bowed = interval(float(found.cauchy_schwarz), cauchy_schwarz_influence(x, t))
+    bowed = interval(float(found.cauchy_schwarz), both.cauchy_schwarz_influence)
     return Information(
         found,
         found.interval(),
         bowed,
-        drawn.quadratic if drawn else quadratic_null_moments(x, t),
+        drawn.quadratic if drawn else both.null,
         drawn.cauchy_schwarz if drawn else None,
         _papers(other, site, alpha, permutations, seed) if on_chain else None,
-        _stability(other, site, seed) if on_chain else {},
+        _stability(both) if on_chain else {},
+        both.alignment,
         f"{other.name}: {other.words}; {site.words}; n = {site.samples}",
     )
 
@@ -115,26 +110,22 @@ def _papers(other: Variable, site: Variable, alpha: float, permutations: int, se
     count = min(site.samples, PAPERS_SAMPLES)
     first = torch.arange(count)
     x, t = gram(other.part(first)), gram(site.part(first))
-    spread = float(entropy(t, alpha))
+    own, spread = float(entropy(x, alpha)), float(entropy(t, alpha))
     return Papers(
-        float(mutual_information(x, t, alpha)),
+        own + spread - float(joint_entropy(x, t, alpha=alpha)),
         spread,
         renyi_null(x, t, alpha, permutations, seed) if permutations else None,
         count,
-        is_saturated(spread, count) or is_saturated(float(entropy(x, alpha)), count),
+        is_saturated(spread, count) or is_saturated(own, count),
     )
 
 
-def _stability(other: Variable, site: Variable, seed: int) -> dict[str, float]:
-    found = {
-        name: float(quadratic_information(other.wider(by), site.wider(by)).value)
-        for name, by in SIGMAS.items()
-    }
-    order = torch.randperm(site.samples, generator=torch.Generator().manual_seed(seed))
-    for place, chosen in enumerate(order.chunk(THIRDS)):
-        if len(chosen) > 3:
-            part = quadratic_information(other.part(chosen), site.part(chosen))
-            found[f"third-{place + 1}"] = float(part.value)
+def _stability(both: Joint) -> dict[str, float]:
+    found = both.other_widths()
+    sizes = both.x.groups.sum(dim=0).tolist()
+    for place, (value, size) in enumerate(zip(both.in_groups(), sizes, strict=True)):
+        if size > 3:
+            found[f"third-{place + 1}"] = value
     return found
 
 

@@ -58,7 +58,7 @@ def known(first: First, data: Data, last: Site, sigma: str | float) -> Known:
         y = continuous("Y", first.targets, sigma, x_variable)
     error = None
     if first.error is not None:
-        error = continuous(f"δ of {last.name}", direction(first.error), sigma, x_variable)
+        error = direction(f"δ of {last.name}", first.error, norms(first.error), sigma, x_variable)
     return Known(x_variable, y, error, first.targets)
 
 
@@ -87,39 +87,36 @@ class SiteMeasures:
         """Units, information about X and Y, alignment and probe of one site."""
         x, y = self.known.x, self.known.y
         nonlinear = site.module_type.lower() if site.role == "nonlinearity" else ""
-        found = units.Units(nonlinear)
-        for start in range(0, len(values), self.request.batch_size):
-            found.add(values[start : start + self.request.batch_size])
+        found = units.whole(nonlinear, values)
         redundancy.report(site, values, x, self.rows, self.series)
         self.rows += units.rows(site.name, found)
         self.series += units.series(site.name, found, values)
         t = continuous(site.name, values, self.request.sigma, x)
         self.inform("input", x, t)
-        self.rows.append(aligned(site.name, "alignment.input", x, t))
         if y is None:
             return
         self.inform("label", y, t)
-        self.rows.append(aligned(site.name, "alignment.label", y, t))
         if self.classes and self.known.targets is not None:
             self.rows += probe(t, self.known.targets, self.request.seed)
 
     def of_errors(self, site: Site, values: Tensor) -> None:
         """Norm of the error signal; along the chain its information about the last one."""
         x, error = self.known.x, self.known.error
-        norms = values.flatten(1).to(torch.float64).norm(dim=1)
+        lengths = norms(values)
         self.rows.append(
             number(
                 site.name,
                 "gradient-norm",
                 "value",
-                float(norms.mean()),
+                float(lengths.mean()),
                 unit="nats per unit",
-                method=f"mean over samples of ‖δ‖; n = {len(norms)}",
+                method=f"mean over samples of ‖δ‖; n = {len(lengths)}",
             )
         )
         if error is None or site.name not in self.on_chain:
             return
-        self.inform("error", error, continuous(site.name, direction(values), self.request.sigma, x))
+        t = direction(site.name, values, lengths, self.request.sigma, x)
+        self.inform("error", error, t)
 
     def inform(self, which: str, other: Variable, t: Variable) -> None:
         """Information of a site about X, Y or the last error signal."""
@@ -132,10 +129,17 @@ class SiteMeasures:
         self.rows += rows(t.name, f"mutual-information.{which}", found, note=note)
         if which == "input":
             self.rows += entropies(t, found)
+        if which != "error":
+            self.rows.append(aligned(t.name, f"alignment.{which}", found))
 
 
-def direction(errors: Tensor) -> Tensor:
-    """δ/‖δ‖ of each sample (n, d); a δ of exactly 0 stays 0."""
-    flat = errors.flatten(1).to(torch.float64)
-    norms = flat.norm(dim=1, keepdim=True)
-    return flat / torch.where(norms > 0, norms, 1.0)
+def norms(errors: Tensor) -> Tensor:
+    """‖δ‖ of each sample, (n,) float64."""
+    return torch.stack([one.to(torch.float64).norm() for one in errors])
+
+
+def direction(
+    name: str, errors: Tensor, lengths: Tensor, sigma: str | float, x: Variable
+) -> Variable:
+    """δ/‖δ‖ of each sample as a variable; a δ of exactly 0 stays 0."""
+    return continuous(name, errors, sigma, x, torch.where(lengths > 0, lengths, 1.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,9 +14,14 @@ from infoflow.kernels import (
     Gaussian,
     Indicator,
     Kernel,
+    PackedDistances,
     bandwidth,
     gram,
 )
+from infoflow.kernels.bandwidths import MEDIAN_SAMPLES, thinned
+from infoflow.measures.activations.marginals import Marginal, marginal
+
+THIRDS = 3
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,14 @@ class Variable:
         kernel: On all samples.
         width: σ and its rule; None for labels.
         words: The kernel in words, such as ``σ 12.3 (half-median)``.
+        marginals: What was computed of it already, by the seed of the thirds.
     """
 
     name: str
     kernel: Kernel
     width: Bandwidth | None
     words: str
+    marginals: dict[int, Marginal] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def samples(self) -> int:
@@ -45,24 +52,37 @@ class Variable:
         """Whether all samples are the same."""
         return self.width is not None and self.width.note == "constant"
 
-    def wider(self, factor: float) -> Kernel:
-        """The kernel with σ times a factor; the labels' is as it is."""
-        if self.width is None or not isinstance(self.kernel, Gaussian):
-            return self.kernel
-        return Gaussian.of(self.kernel.distances, self.width.times(factor))
+    def marginal(self, seed: int) -> Marginal:
+        """Its sums by itself, computed once; groups are the thirds of the samples by a seed."""
+        if seed not in self.marginals:
+            self.marginals[seed] = marginal(self.kernel, thirds(self.samples, seed))
+        return self.marginals[seed]
 
     def part(self, chosen: Tensor) -> Kernel:
         """The kernel on some of the samples, with the σ of all."""
         if isinstance(self.kernel, Indicator):
             return Indicator(self.kernel.labels[chosen])
         assert isinstance(self.kernel, Gaussian)
-        assert isinstance(self.kernel.distances, DistanceMatrix)
-        smaller = self.kernel.distances.matrix[chosen][:, chosen]
+        assert isinstance(self.kernel.distances, PackedDistances)
+        smaller = self.kernel.distances.between(chosen, chosen)
         return Gaussian(DistanceMatrix(smaller), self.kernel.sigma)
 
 
+def thirds(samples: int, seed: int) -> Tensor:
+    """(n, 3), float64: 1 where a sample is in a third of a random order."""
+    order = torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
+    found = torch.zeros(samples, THIRDS, dtype=torch.float64)
+    for place, chosen in enumerate(order.chunk(THIRDS)):
+        found[chosen, place] = 1.0
+    return found
+
+
 def continuous(
-    name: str, features: Tensor, rule: str | float, reference: Variable | None = None
+    name: str,
+    features: Tensor,
+    rule: str | float,
+    reference: Variable | None = None,
+    lengths: Tensor | None = None,
 ) -> Variable:
     """Samples (n, …) under a Gaussian kernel whose σ a rule chooses.
 
@@ -71,18 +91,23 @@ def continuous(
         features: (n, …).
         rule: Name of a bandwidth rule, or σ itself.
         reference: X, with whose kernel the rule ``alignment`` aligns; X itself takes ``median``.
+        lengths: (n,), by which each sample is divided first; 1 if None.
 
     Raises:
         EstimateError: A value is not finite, or the rule is not known.
     """
     if rule == "alignment" and reference is None:
         rule = "median"
-    distances = DistanceMatrix.of(features)
+    distances = PackedDistances.of(features, lengths)
+    n = len(features)
+    few = thinned(n) if n > MEDIAN_SAMPLES else torch.arange(n)
+    aligned = rule == "alignment" and reference is not None
     width = bandwidth(
         rule,
-        distances.matrix,
+        distances.between(few, few),
         features[0].numel(),
-        reference=gram(reference.kernel) if rule == "alignment" and reference else None,
+        samples=n,
+        reference=gram(reference.part(few)) if aligned and reference else None,
     )
     return Variable(
         name, Gaussian.of(distances, width), width, f"σ {width.sigma:.3g} ({width.rule})"

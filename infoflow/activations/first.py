@@ -1,8 +1,8 @@
-"""The first run through the data: X, targets, outputs, and the error signal of the last site."""
+"""The first pass through the data: X, targets, outputs, and the error signal of the last site."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from infoflow.capture import Site, capture
 from infoflow.capture.batches import Batch
 from infoflow.capture.losses import summed_loss
 from infoflow.capture.nesting import main_output
-from infoflow.capture.stream import Loss, stream
+from infoflow.capture.stream import Loss
 from infoflow.data import Data
 from infoflow.data.batch import IGNORED
 from infoflow.errors import CaptureError
@@ -35,29 +35,6 @@ class First:
     targets: Tensor | None
     outputs: Outputs | None
     error: Tensor | None
-
-
-def first_run(module: nn.Module, data: Data, last: Site, *, batch_size: int, prepare: Any) -> First:
-    """Run all samples once.
-
-    Args:
-        module: The network.
-        data: The samples.
-        last: Site whose error signal is wanted.
-        batch_size: Samples at once.
-        prepare: Moves a batch to the network's device and precision.
-    """
-    seen = _Seen(module, data, OutputStream() if data.task != "regression" else None)
-    stream(
-        module,
-        data,
-        seen,
-        names=[last.name],
-        batch_size=batch_size,
-        loss=seen.loss,
-        prepare=prepare,
-    )
-    return seen.first()
 
 
 def task_loss(data: Data) -> Loss:
@@ -99,17 +76,22 @@ def refuse_non_finite(module: nn.Module, batch: Batch, start: int) -> None:
             )
 
 
-@dataclass
-class _Seen:
-    """The consumer of the first run."""
+class FirstPass:
+    """Watches the first pass.
 
-    module: nn.Module
-    data: Data
-    outputs: OutputStream | None
-    x: list[Tensor] = field(default_factory=list)
-    targets: list[Tensor] = field(default_factory=list)
-    errors: list[Tensor] = field(default_factory=list)
-    output: Any = None
+    Args:
+        module: The network.
+        data: The samples.
+        last: Site whose error signal is wanted.
+    """
+
+    def __init__(self, module: nn.Module, data: Data, last: Site) -> None:
+        self.module, self.data, self.last = module, data, last
+        self.outputs = OutputStream() if data.task != "regression" else None
+        self.x: list[Tensor] = []
+        self.targets: list[Tensor] = []
+        self.errors: list[Tensor] = []
+        self.output: Any = None
 
     def loss(self, output: Any, batch: Batch) -> Tensor:
         """The batch's loss; its output is kept, to be looked at once the batch is through."""
@@ -133,19 +115,23 @@ class _Seen:
 
     def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """The batch is through: it will not be run again in halves."""
+        if site != self.last:
+            return
         if not bool(values.isfinite().all()):
             refuse_non_finite(self.module, batch, rows.start)
         self.look(self.output, batch)
+        self.output = None
 
     def error(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """Keep the error signal of the last site."""
-        self.errors.append(values.detach().cpu())
+        if site == self.last:
+            self.errors.append(values.detach().cpu())
 
     def first(self) -> First:
-        """All of it together."""
-        return First(
-            torch.cat(self.x),
-            torch.cat(self.targets) if self.targets else None,
-            self.outputs.outputs() if self.outputs is not None else None,
-            torch.cat(self.errors) if self.errors else None,
-        )
+        """All of it together; what was kept is let go of."""
+        kept = (self.x, self.targets, self.errors)
+        x, targets, errors = (torch.cat(parts) if parts else None for parts in kept)
+        for parts in kept:
+            parts.clear()
+        assert x is not None
+        return First(x, targets, self.outputs.outputs() if self.outputs else None, errors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from functools import cached_property
 
 from infoflow.activations import outputs
 from infoflow.activations.chains import step_rows
-from infoflow.activations.first import first_run, task_loss
+from infoflow.activations.first import First, FirstPass
+from infoflow.activations.memory import measures_need
 from infoflow.activations.request import ActivationRequest
 from infoflow.activations.running import (
     device_of,
@@ -19,7 +21,6 @@ from infoflow.activations.running import (
     opened,
     placed,
     preprocessing_of,
-    refuse_too_many,
     summary,
 )
 from infoflow.activations.sites import SiteMeasures, known
@@ -59,6 +60,14 @@ class Produced:
     settings: dict[str, str]
 
 
+class Interrupted(KeyboardInterrupt):
+    """The work was interrupted; ``produced`` is what whole sites said until then."""
+
+    def __init__(self, produced: Produced) -> None:
+        super().__init__()
+        self.produced = produced
+
+
 def produce(
     network: Runnable, request: ActivationRequest, progress: Progress = lambda words: None
 ) -> Produced:
@@ -68,6 +77,7 @@ def produce(
         DataError: The data cannot be read, or do not fit the network.
         CaptureError: The network cannot be run on them, or gives NaN.
         SelectionError: A name or number of the request is unknown.
+        Interrupted: Somebody interrupted it after a site was measured.
     """
     return _Run(network, request, progress).whole()
 
@@ -80,7 +90,6 @@ class _Run:
         self.device = device_of(request.device)
         self.dtype = dtype_of(request.precision)
         self.data = opened(request, preprocessing_of(network, request))
-        refuse_too_many(self.data.samples)
         self.module = placed(network.module, self.device, self.dtype)
         few = self.prepare(self.data.first(PROBED))
         first_call(self.module, few)
@@ -90,6 +99,8 @@ class _Run:
         self.rows: list[Measurement] = []
         self.series: list[Series] = []
         self.samples: tuple[Sample, ...] = ()
+        self.measures: SiteMeasures | None = None
+        self.measured: list[Site] = []
 
     def prepare(self, batch: Batch) -> Batch:
         """A batch where the network is."""
@@ -107,36 +118,52 @@ class _Run:
 
     def whole(self) -> Produced:
         """Everything, in order."""
+        plan = self.plan()
+        self.progress(plan.sentence)
+        try:
+            self.look(plan)
+        except KeyboardInterrupt as interruption:
+            if self.measured:
+                raise Interrupted(self.produced(plan)) from interruption
+            raise
+        return self.produced(plan)
+
+    def look(self, plan: Plan) -> None:
+        """Run the network as planned, and measure what each pass gathers."""
+        first = FirstPass(self.module, self.data, self.last)
         self.progress("outputs")
-        first = first_run(
-            self.module, self.data, self.last,
-            batch_size=self.request.batch_size, prepare=self.prepare,
-        )  # fmt: skip
+        for gathered in gather(
+            self.module, self.data, plan, loss=first.loss, prepare=self.prepare,
+            first=first, also=[self.last.name],
+        ):  # fmt: skip
+            if self.measures is None:
+                self.measures = self.compared(first.first())
+            self.measure(gathered, self.measures)
+
+    def compared(self, first: First) -> SiteMeasures:
+        """What the first pass says of the outputs; the measures of the sites that follow."""
         if first.outputs is not None:
             self.rows += outputs.rows(first.outputs, self.data)
             self.series += outputs.series(first.outputs)
             self.samples = least_sure(first.outputs, self.data)
-        measures = SiteMeasures(
+        return SiteMeasures(
             known(first, self.data, self.last, self.request.sigma),
             self.request,
             self.on_chain,
             self.data.task == "classification",
         )
-        plan = self.plan()
-        self.progress(plan.sentence)
-        for gathered in gather(
-            self.module, self.data, plan, loss=task_loss(self.data), prepare=self.prepare
-        ):
-            self.measure(gathered, measures)
-        self.rows += measures.rows
-        self.series += measures.series
-        for direction, found in measures.informations.items():
+
+    def produced(self, plan: Plan) -> Produced:
+        """Everything of the sites that were measured, and the steps between them."""
+        assert self.measures is not None
+        rows, series = [*self.rows, *self.measures.rows], [*self.series, *self.measures.series]
+        for direction, found in self.measures.informations.items():
             ordered = [site.name for site in self.chain.points if site.name in found]
             ordered = ordered[::-1] if direction == "error" else ordered
-            self.rows += step_rows(direction, [(name, found[name]) for name in ordered])
+            rows += step_rows(direction, [(name, found[name]) for name in ordered])
         return Produced(
-            tuple(self.rows),
-            tuple(self.series),
+            tuple(rows),
+            tuple(series),
             self.summaries(),
             summary(self.data, self.request, self.notes),
             self.samples,
@@ -149,6 +176,17 @@ class _Run:
         left = [f"{site.name}: {reason}." for site, reason in self.survey.left_out]
         return (*self.network.notes, *left)
 
+    @property
+    def reserved(self) -> int:
+        """Bytes of the budget that the measures need for themselves."""
+        few = self.data.first(PROBED)
+        tensors = [few.x, *([few.targets] if few.targets is not None else [])]
+        shapes = {size.site: size for size in self.survey.sizes}
+        inputs = sum(tensor.nbytes for tensor in tensors) // few.size + shapes[self.last].bytes
+        units = max(math.prod(shapes[site].shape) for site in self.sites)
+        drawn = self.request.permutations > 0
+        return measures_need(self.data.samples, units, inputs, permutations=drawn)
+
     def plan(self) -> Plan:
         """How the activations are gathered."""
         wanted = [size for size in self.survey.sizes if size.site in self.sites]
@@ -157,6 +195,7 @@ class _Run:
             self.data.samples,
             self.request.memory,
             errors=True,
+            reserved=self.reserved,
             batch_size=self.request.batch_size,
             seconds=self.survey.seconds,
             disk=shutil.disk_usage(tempfile.gettempdir()).free // 2,
@@ -166,15 +205,25 @@ class _Run:
         """Everything of the sites of one pass."""
         for site, row in gathered.non_finite.items():
             raise CaptureError(f"The activations of {site.name} are NaN from sample {row + 1} on.")
-        for site, values in gathered.activations.items():
+        for site in self.sites:
+            if site in gathered.activations:
+                self.measure_site(site, gathered, measures)
+
+    def measure_site(self, site: Site, gathered: Gathered, measures: SiteMeasures) -> None:
+        """Everything of one site, or nothing of it where somebody interrupts."""
+        try:
             self.progress(site.name)
-            measures.of_activations(site, values)
-        for site, values in gathered.errors.items():
-            self.progress(f"δ of {site.name}")
-            measures.of_errors(site, values)
+            measures.of_activations(site, gathered.activations[site])
+            if site in gathered.errors:
+                self.progress(f"δ of {site.name}")
+                measures.of_errors(site, gathered.errors[site])
+        except KeyboardInterrupt:
+            measures.forget(site)
+            raise
+        self.measured.append(site)
 
     def summaries(self) -> tuple[SiteSummary, ...]:
-        """Every site that was looked at, and whether it is on the chain."""
+        """Every site that was measured, and whether it is on the chain."""
         why = dict(self.chain.left_out)
         shapes = {size.site: size.shape for size in self.survey.sizes}
         return tuple(
@@ -185,7 +234,7 @@ class _Run:
                 site in self.chain.points,
                 why.get(site, ""),
             )
-            for site in self.sites
+            for site in self.measured
         )
 
     def settings(self, plan: Plan) -> dict[str, str]:

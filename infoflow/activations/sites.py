@@ -118,6 +118,13 @@ class SiteMeasures:
         t = direction(site.name, values, lengths, self.request.sigma, x)
         self.inform("error", error, t)
 
+    def forget(self, site: Site) -> None:
+        """Leave out what was measured of a site that is not whole."""
+        self.rows = [row for row in self.rows if row.layer != site.name]
+        self.series = [one for one in self.series if one.layer != site.name]
+        for found in self.informations.values():
+            found.pop(site.name, None)
+
     def inform(self, which: str, other: Variable, t: Variable) -> None:
         """Information of a site about X, Y or the last error signal."""
         found = information(

@@ -1,0 +1,38 @@
+"""What the measures need of the memory budget for themselves, besides the activations."""
+
+from __future__ import annotations
+
+from infoflow.activations.units import NUMBERS
+from infoflow.kernels.bandwidths import MEDIAN_SAMPLES
+from infoflow.kernels.packed import block_of, packed_bytes
+
+VARIABLES = 3
+"""Whose distances are held at a time: X, the last error signal, and a site."""
+SQUARES = 4
+"""Matrices of m × m that a median, an eigenvalue problem or a probe takes for at most 4,096
+samples."""
+DENSE = 5
+"""Matrices of n × n that permutations take."""
+VECTORS = 12
+"""Numbers that are held of each unit of a site: moments, counts, entropies."""
+MAPS = 400 * 2**20
+"""Bytes of the kernels of a convolution's maps and of what is computed from them."""
+
+
+def measures_need(samples: int, units: int, inputs: int, *, permutations: bool) -> int:
+    """Bytes that measuring takes at its peak.
+
+    Args:
+        samples: n.
+        units: Numbers of one sample at the largest site.
+        inputs: Bytes of one sample of X, its targets and the last site's error signal.
+        permutations: Whether nulls are drawn, which needs whole matrices.
+    """
+    few = min(samples, MEDIAN_SAMPLES)
+    kernels = VARIABLES * packed_bytes(samples) + SQUARES * 8 * few**2
+    if permutations:
+        kernels += DENSE * 8 * samples**2
+    maps = min(MAPS, 3 * 8 * samples * units)
+    blocks = 8 * (3 * NUMBERS + 2 * samples * min(block_of(samples), units))
+    # X and its targets are there in parts and whole for a moment.
+    return kernels + maps + blocks + 8 * VECTORS * units + 2 * samples * inputs

@@ -6,9 +6,11 @@ import math
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+
+import torch
 
 from infoflow.activations import outputs
 from infoflow.activations.chains import step_rows
@@ -28,7 +30,7 @@ from infoflow.activations.uncertain import least_sure
 from infoflow.capture import Site
 from infoflow.capture.plan import Plan, plan
 from infoflow.capture.rooms import Gathered
-from infoflow.capture.stream import gather
+from infoflow.capture.stream import DeviceFullError, gather
 from infoflow.capture.survey import Survey, survey
 from infoflow.data.batch import Batch
 from infoflow.errors import CaptureError, SelectionError
@@ -79,7 +81,24 @@ def produce(
         SelectionError: A name or number of the request is unknown.
         Interrupted: Somebody interrupted it after a site was measured.
     """
-    return _Run(network, request, progress).whole()
+    try:
+        return _Run(network, request, progress).whole()
+    except (CaptureError, torch.OutOfMemoryError) as error:
+        if request.device == "cpu" or not is_out_of_memory(error):
+            raise
+    note = (
+        f"{request.device} has too little memory for a single sample: the network ran on the CPU."
+    )
+    progress(note)
+    torch.cuda.empty_cache()
+    found = _Run(network, replace(request, device="cpu"), progress).whole()
+    return replace(found, data=replace(found.data, notes=(note, *found.data.notes)))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device had too little memory, even for a single sample."""
+    full = (DeviceFullError, torch.OutOfMemoryError)
+    return isinstance(error, full) or isinstance(error.__cause__, full)
 
 
 class _Run:

@@ -21,6 +21,10 @@ Loss = Callable[[Any, Any], Tensor]
 """The summed loss of a batch from the network's output."""
 
 
+class DeviceFullError(CaptureError):
+    """The device has too little memory for a single sample."""
+
+
 class Data(Protocol):
     """Samples that can be gone through several times, in the same order for every batch size."""
 
@@ -68,6 +72,7 @@ def stream(
 
     Raises:
         CaptureError: The network raises.
+        DeviceFullError: There is too little memory for a single sample.
     """
     start = 0
     with capture(module, errors=loss is not None, names=names) as recorder:
@@ -97,7 +102,7 @@ def _pieces(
         return
     recorder.clear()
     if batch.size == 1:
-        raise CaptureError("The memory does not suffice to run a single sample.")
+        raise DeviceFullError("The memory does not suffice to run a single sample.")
     half = batch.size // 2
     for start, stop in ((0, half), (half, batch.size)):
         yield from _pieces(recorder, batch.part(start, stop), loss)

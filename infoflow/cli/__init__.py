@@ -33,8 +33,8 @@ def main() -> None:
             traceback.print_exception(error.__cause__)  # it is their code: they need to see where
         _say(f"infoflow: {error}")
         sys.exit(EXIT_MISTAKE)
-    except KeyboardInterrupt as interruption:
-        _say(f"infoflow: {interruption or 'interrupted'}")
+    except KeyboardInterrupt:
+        _say("infoflow: interrupted")
         sys.exit(130)
     except MemoryError:
         _say("infoflow: out of memory; --layers analyses a part, --measures paper needs least.")

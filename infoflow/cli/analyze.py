@@ -19,6 +19,8 @@ from infoflow.cli.outputs import Outputs
 from infoflow.errors import SelectionError
 from infoflow.report import PARTIAL, Report
 
+INTERRUPTED = 130
+"""Exit code of a command that was interrupted."""
 ENSEMBLE = "ensemble"
 """Folder of the ensemble's report beside those of its members."""
 
@@ -146,7 +148,8 @@ def analyze(
             _show(report, verbose=verbose, unfold=bool(layers), no_color=no_color)
         if interrupted:
             outputs.write(reports, quiet=quiet)
-            raise KeyboardInterrupt(report.settings[PARTIAL])
+            print(f"infoflow: {report.settings[PARTIAL]}", file=sys.stderr)  # noqa: T201
+            raise typer.Exit(INTERRUPTED)
     if together is not None:
         reports.append(together)
         if not quiet and not outputs.on_stdout:

@@ -54,7 +54,7 @@ def whole(nonlinearity: str, values: Tensor) -> Units:
     """All samples (n, …) of a site, some units at a time: no copy of all of it is made."""
     flat = values.reshape(len(values), -1)
     parts = []
-    for columns in flat.split(max(1, NUMBERS // len(flat)), dim=1):
+    for columns in torch.split(flat, max(1, NUMBERS // len(flat)), dim=1):
         one = Units(nonlinearity)
         one.add(columns)
         parts.append(one)
@@ -137,9 +137,9 @@ def _histogram(name: str, kind: str, values: Tensor, what: str) -> Series:
     if low == high:
         shares: tuple[float, ...] = (1.0,)
     else:
-        counts = torch.stack(
-            [torch.histc(part.to(torch.float64), BINS, low, high) for part in values.split(NUMBERS)]
-        ).sum(dim=0)
+        parts = torch.split(values, NUMBERS)
+        found = [torch.histc(part.to(torch.float64), BINS, low, high) for part in parts]
+        counts = torch.stack(found).sum(dim=0)
         shares = tuple(float(f"{x:.5g}") for x in (counts / counts.sum()).tolist())
     note = f"{what} from {low:.6g} to {high:.6g}"
     return Series(name, kind, "share", (len(shares),), shares, note)

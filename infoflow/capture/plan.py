@@ -178,5 +178,5 @@ def _too_small(
 
 def _rounded_up(size: int) -> int:
     """The next number of bytes of four digits as `bytes_text` writes them: it is never too few."""
-    unit = 10 ** max(len(str(size)) - 3, 0)
+    unit: int = 10 ** max(len(str(size)) - 3, 0)
     return -(-size // unit) * unit

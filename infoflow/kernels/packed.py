@@ -107,7 +107,7 @@ def block_of(samples: int) -> int:
 def _by_block(places: Tensor, device: torch.device) -> list[tuple[int, Tensor]]:
     """Which of the samples lie in each block."""
     blocks = places // SIDE
-    return [(int(i), (blocks == i).nonzero().flatten().to(device)) for i in blocks.unique()]
+    return [(int(i), (blocks == i).nonzero().flatten().to(device)) for i in torch.unique(blocks)]
 
 
 def _add_products(

@@ -6,8 +6,8 @@ from infoflow.activations.units import NUMBERS
 from infoflow.kernels.bandwidths import MEDIAN_SAMPLES
 from infoflow.kernels.packed import block_of, packed_bytes
 
-VARIABLES = 3
-"""Whose distances are held at a time: X, the last error signal, and a site."""
+KNOWN = 2
+"""Variables whose distances are held all the time: X and the last error signal."""
 SQUARES = 4
 """Matrices of m × m that a median, an eigenvalue problem or a probe takes for at most 4,096
 samples."""
@@ -29,10 +29,12 @@ def measures_need(samples: int, units: int, inputs: int, *, permutations: bool) 
         permutations: Whether nulls are drawn, which needs whole matrices.
     """
     few = min(samples, MEDIAN_SAMPLES)
-    kernels = VARIABLES * packed_bytes(samples) + SQUARES * 8 * few**2
+    site = packed_bytes(samples) + SQUARES * 8 * few**2
     if permutations:
-        kernels += DENSE * 8 * samples**2
+        site += DENSE * 8 * samples**2
     maps = min(MAPS, 3 * 8 * samples * units)
     blocks = 8 * (3 * NUMBERS + 2 * samples * min(block_of(samples), units))
     # X and its targets are there in parts and whole for a moment.
-    return kernels + maps + blocks + 8 * VECTORS * units + 2 * samples * inputs
+    # A convolution's maps are through before the site's distances are made.
+    kernels = KNOWN * packed_bytes(samples) + max(maps, site)
+    return kernels + blocks + 8 * VECTORS * units + 2 * samples * inputs

@@ -20,9 +20,10 @@ from infoflow.network import Opened, size_text
 from infoflow.reference.places import Reference
 from infoflow.reference.places import choose as choose_reference
 from infoflow.reference.placing import placed, silent_kinds
-from infoflow.report import Coverage, Report, Status, TensorRecord
+from infoflow.report import PARTIAL, Coverage, Report, Status, TensorRecord
 from infoflow.request import request_of
 from infoflow.sharing import Progress, measure_all
+from infoflow.words import counted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -85,6 +86,7 @@ def analyze(
 
     Raises:
         InfoflowError: The request or the file cannot be served; one sentence says why.
+        InterruptedAnalysis: Somebody interrupted it; it has the report of what was measured.
     """
     healthy = choose_reference(reference)
     request = request_of(
@@ -100,8 +102,37 @@ def analyze(
         resume=Path(resume) if resume is not None else None,
         progress=progress,
     )
-    produced = _produced(measurer, data, telling) if data is not None else None
+    if data is None:
+        return report_of(measurer, found, healthy, complete=complete)
+    from infoflow.activations.produce import Interrupted
+
+    try:
+        produced = _produced(measurer, data, telling)
+    except Interrupted as interruption:
+        report = report_of(measurer, found, healthy, interruption.produced, complete=complete)
+        raise InterruptedAnalysis(partial(report)) from interruption
     return report_of(measurer, found, healthy, produced, complete=complete)
+
+
+class InterruptedAnalysis(KeyboardInterrupt):
+    """Somebody interrupted `analyze` while activations were measured.
+
+    ``report`` is partial: it holds the weights and the sites that were measured until then.
+    """
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("interrupted; the report of what was measured is in .report")
+        self.report = report
+
+
+def partial(report: Report) -> Report:
+    """The report, marked as one of an analysis that was interrupted."""
+    reason = (
+        f"interrupted after {counted(len(report.sites), 'site')} of activations; what comes after "
+        f"{report.sites[-1].name} is missing"
+    )
+    settings = {PARTIAL: reason, **report.settings}
+    return replace(report, settings=settings, notes=(f"Partial report: {reason}.", *report.notes))
 
 
 def _produced(

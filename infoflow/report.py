@@ -14,6 +14,9 @@ from enum import StrEnum
 from functools import cached_property
 
 SCHEMA_VERSION = 2
+PARTIAL = "partial"
+"""Key of the settings of a report that is not whole, because somebody interrupted the analysis; its
+value is the reason."""
 MINUS_INFINITY = "−∞"
 HEALTHY_PERCENTILE = "healthy-percentile"
 """Statistic of a measure: where the layer lies among healthy trained ones, in per cent."""

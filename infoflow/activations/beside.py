@@ -9,8 +9,7 @@ from torch import Tensor
 from infoflow.activations.information import Information
 from infoflow.activations.rows import number
 from infoflow.activations.variables import Variable
-from infoflow.kernels import Distances, Gaussian, gram
-from infoflow.measures.activations.alignment import cka
+from infoflow.kernels import Distances, Gaussian
 from infoflow.measures.activations.probe import probe_of_distances
 from infoflow.report import Measurement
 
@@ -18,21 +17,12 @@ PROBE_SAMPLES = 4000
 """Samples that a linear probe sees at most, whose time is their cube."""
 
 
-def aligned(name: str, measure: str, other: Variable, t: Variable) -> Measurement:
+def aligned(name: str, measure: str, found: Information) -> Measurement:
     """Linear CKA of a site with X or Y."""
-    value = float(cka(_linear(other), _linear(t)))
     method = "linear CKA; of labels with the indicator kernel"
-    if "standardised" in t.words:
+    if "standardised" in found.words:
         method += "; features standardised"
-    return number(name, measure, "value", value, unit="share", method=method)
-
-
-def _linear(variable: Variable) -> Tensor:
-    """The linear kernel of the samples, up to what centring takes away; the labels' own."""
-    if variable.width is None:
-        return gram(variable.kernel)
-    whole = slice(0, variable.samples)
-    return -0.5 * _distances(variable).tile(whole, whole)
+    return number(name, measure, "value", found.alignment, unit="share", method=method)
 
 
 def _distances(variable: Variable) -> Distances:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from infoflow.activations.papers import PAPERS_SAMPLES
 from infoflow.activations.variables import Variable, continuous, of_distances
-from infoflow.kernels import DistanceMatrix, Gaussian
-from infoflow.measures.activations.error_signals import directions, log_magnitudes, silent
+from infoflow.kernels import Gaussian, PackedDistances
+from infoflow.measures.activations.error_signals import directions, log_magnitudes
 
 FORMS = ("error", "error.magnitude", "error.raw")
 """The last part of the measures' names: by direction, by ln‖δ‖, and δ as it is."""
+AT_ONCE = 16
+"""Samples whose lengths are taken together."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Errors:
     """The error signal of a site in every form.
 
     Args:
-        forms: Variable and values (n, …) of each name of `FORMS` that exists.
+        forms: Variable and first values of each name of `FORMS` that exists.
         norms: (n,), ‖δ‖ of each sample.
         silent: Samples whose δ is exactly 0: they have no ln‖δ‖.
     """
@@ -42,18 +45,18 @@ def error_variables(
         rule: Name of a bandwidth rule, or σ itself.
         reference: X, for the rule ``alignment``.
     """
-    logs, still = log_magnitudes(errors), int(silent(errors).sum())
+    # Some samples at a time: no float64 copy of a whole site is made.
+    logs = torch.cat([log_magnitudes(few) for few in torch.split(errors, AT_ONCE)])
     norms = logs.exp()
-    turned = directions(errors).flatten(1)
-    direction = continuous(name, turned, rule, reference)
+    still = int((norms == 0).sum())
+    lengths = torch.where(norms > 0, norms, 1.0)
+    direction = continuous(name, errors, rule, reference, lengths=lengths)
     assert isinstance(direction.kernel, Gaussian)
-    assert isinstance(direction.kernel.distances, DistanceMatrix)
-    dimension = turned.shape[1]
-    # ‖x − y‖² = (‖x‖ − ‖y‖)² + ‖x‖‖y‖·‖x/‖x‖ − y/‖y‖‖²: no second product, and no cancellation.
-    apart = (norms[:, None] - norms[None, :]).square()
-    apart += norms[:, None] * norms[None, :] * direction.kernel.distances.matrix
-    raw = of_distances(name, DistanceMatrix(apart), dimension, rule, reference)
-    forms = {"error": (direction, turned), "error.raw": (raw, errors)}
+    assert isinstance(direction.kernel.distances, PackedDistances)
+    apart = direction.kernel.distances.lengthened(norms)
+    raw = of_distances(name, apart, errors[0].numel(), rule, reference)
+    first = errors[:PAPERS_SAMPLES]
+    forms = {"error": (direction, directions(first)), "error.raw": (raw, first)}
     if not still:
         forms["error.magnitude"] = (continuous(name, logs, rule, reference), logs)
     return Errors(forms, norms, still)

@@ -1,8 +1,8 @@
-"""The first run through the data: X, targets, outputs, and the error signal of the last site."""
+"""The first pass through the data: X, targets, outputs, and the error signal of the last site."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from infoflow.capture import Site, capture
 from infoflow.capture.batches import Batch
-from infoflow.capture.stream import stream
 from infoflow.data import Data
 from infoflow.data.arrays import refuse_constant
 from infoflow.errors import CaptureError
@@ -38,35 +37,6 @@ class First:
     numbers: Regression | None = None
 
 
-def first_run(
-    module: nn.Module, data: Data, reading: Reading, last: Site, *, batch_size: int, prepare: Any
-) -> First:
-    """Run all samples once.
-
-    Args:
-        module: The network.
-        data: The samples.
-        reading: How outputs are read against targets.
-        last: Site whose error signal is wanted.
-        batch_size: Samples at once.
-        prepare: Moves a batch to the network's device and precision.
-    """
-    seen = _Seen(module, reading)
-    stream(
-        module,
-        data,
-        seen,
-        names=[last.name],
-        batch_size=batch_size,
-        loss=seen.loss,
-        prepare=prepare,
-    )
-    first = seen.first()
-    if len(data.first(1).inputs) == 1:
-        refuse_constant(data.name, first.x)
-    return first
-
-
 def refuse_non_finite(module: nn.Module, batch: Batch, start: int) -> None:
     """Name the first site whose activations are NaN or infinite.
 
@@ -91,18 +61,23 @@ def refuse_non_finite(module: nn.Module, batch: Batch, start: int) -> None:
             )
 
 
-@dataclass
-class _Seen:
-    """The consumer of the first run."""
+class FirstPass:
+    """Watches the first pass.
 
-    module: nn.Module
-    reading: Reading
-    outputs: OutputStream = field(default_factory=OutputStream)
-    numbers: RegressionStream = field(default_factory=RegressionStream)
-    x: list[Tensor] = field(default_factory=list)
-    targets: list[Tensor] = field(default_factory=list)
-    errors: list[Tensor] = field(default_factory=list)
-    output: Any = None
+    Args:
+        module: The network.
+        data: The samples.
+        reading: How outputs are read against targets.
+        last: Site whose error signal is wanted.
+    """
+
+    def __init__(self, module: nn.Module, data: Data, reading: Reading, last: Site) -> None:
+        self.module, self.data, self.reading, self.last = module, data, reading, last
+        self.outputs, self.numbers = OutputStream(), RegressionStream()
+        self.x: list[Tensor] = []
+        self.targets: list[Tensor] = []
+        self.errors: list[Tensor] = []
+        self.output: Any = None
 
     def loss(self, output: Any, batch: Batch) -> Tensor:
         """The batch's loss; its output is kept, to be looked at once the batch is through."""
@@ -126,20 +101,36 @@ class _Seen:
 
     def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """The batch is through: it will not be run again in halves."""
+        if site != self.last:
+            return
         if not bool(values.isfinite().all()):
             refuse_non_finite(self.module, batch, rows.start)
         self.look(self.output, batch)
+        self.output = None
 
     def error(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """Keep the error signal of the last site."""
-        self.errors.append(values.detach().cpu())
+        if site == self.last:
+            self.errors.append(values.detach().cpu())
 
     def first(self) -> First:
-        """All of it together."""
+        """All of it together; what was kept is let go of.
+
+        Raises:
+            DataError: All samples are the same.
+        """
+        kept = (self.x, self.targets, self.errors)
+        x, targets, errors = (torch.cat(parts) if parts else None for parts in kept)
+        for parts in kept:
+            parts.clear()
+        assert x is not None
+        if len(self.data.first(1).inputs) == 1:
+            refuse_constant(self.data.name, x)
+        of_numbers = self.reading.form == "numbers"
         return First(
-            torch.cat(self.x),
-            torch.cat(self.targets) if self.targets else None,
-            None if self.reading.form == "numbers" else self.outputs.outputs(),
-            torch.cat(self.errors) if self.errors else None,
-            self.numbers.result() if self.reading.form == "numbers" and self.targets else None,
+            x,
+            targets,
+            None if of_numbers else self.outputs.outputs(),
+            errors,
+            self.numbers.result() if of_numbers and targets is not None else None,
         )

@@ -6,23 +6,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-
 from infoflow.activations.papers import Papers, papers_rows
 from infoflow.activations.rows import number
 from infoflow.activations.variables import Variable
-from infoflow.measures.activations.nulls import quadratic_null_moments, quadratic_nulls
-from infoflow.measures.activations.quadratic import (
-    QuadraticInformation,
-    cauchy_schwarz_influence,
-    quadratic_information,
-)
+from infoflow.measures.activations.joint import Joint, joint
+from infoflow.measures.activations.nulls import quadratic_nulls
+from infoflow.measures.activations.quadratic import QuadraticInformation
 from infoflow.report import Measurement
 from infoflow.statistics.intervals import Interval, interval
 from infoflow.statistics.permutations import Null
 
 SIGMAS = {"half-sigma": 0.5, "double-sigma": 2.0}
-THIRDS = 3
 ALIKE = 1e-3
 """S₂ in bits below which a kernel is saturated: the mean of its squares is above 0.9993."""
 FORM = "quadratic Rényi, entropy-difference form, without diagonal (α = 2)"
@@ -48,6 +42,7 @@ class Information:
         cauchy_schwarz_null: Of I_CS, where permutations were drawn.
         papers: The papers' functional; None where it was not asked for.
         stability: I₂ at other σ and on thirds of the samples, by name; empty where not asked for.
+        alignment: Linear CKA of the two.
         words: Kernels and number of samples.
     """
 
@@ -58,6 +53,7 @@ class Information:
     cauchy_schwarz_null: Null | None
     papers: Papers | None
     stability: dict[str, Variant]
+    alignment: float
     words: str
 
     @property
@@ -98,35 +94,33 @@ def information(
         steady: Whether the stability line is wanted.
     """
     x, t = other.kernel, site.kernel
-    found = quadratic_information(x, t)
+    both = joint(other.marginal(seed), site.marginal(seed))
+    found = both.quadratic
     drawn = quadratic_nulls(x, t, permutations, seed) if permutations else None
-    bowed = interval(float(found.cauchy_schwarz), cauchy_schwarz_influence(x, t))
+    bowed = interval(float(found.cauchy_schwarz), both.cauchy_schwarz_influence)
     return Information(
         found,
         found.interval(),
         bowed,
-        drawn.quadratic if drawn else quadratic_null_moments(x, t),
+        drawn.quadratic if drawn else both.null,
         drawn.cauchy_schwarz if drawn else None,
         papers,
-        _stability(other, site, seed) if steady else {},
+        _stability(both) if steady else {},
+        both.alignment,
         f"{other.name}: {other.words}; {site.words}; n = {site.samples}",
     )
 
 
-def _stability(other: Variable, site: Variable, seed: int) -> dict[str, Variant]:
+def _stability(both: Joint) -> dict[str, Variant]:
     found = {
-        name: Variant(
-            float(quadratic_information(other.wider(by), site.wider(by)).value),
-            f"{FORM}; every σ times {by:g}; n = {site.samples}",
-        )
-        for name, by in SIGMAS.items()
+        name: Variant(value, f"{FORM}; every σ times {SIGMAS[name]:g}; n = {both.x.samples}")
+        for name, value in both.other_widths().items()
     }
-    order = torch.randperm(site.samples, generator=torch.Generator().manual_seed(seed))
-    for place, chosen in enumerate(order.chunk(THIRDS), start=1):
-        if len(chosen) > 3:
-            part = quadratic_information(other.part(chosen), site.part(chosen))
-            words = f"{FORM}; the σ of all samples; third {place} of them, n = {len(chosen)}"
-            found[f"third-{place}"] = Variant(float(part.value), words)
+    sizes = both.x.groups.sum(dim=0).int().tolist()
+    for place, (value, size) in enumerate(zip(both.in_groups(), sizes, strict=True), start=1):
+        if size > 3:
+            words = f"{FORM}; the σ of all samples; third {place} of them, n = {size}"
+            found[f"third-{place}"] = Variant(value, words)
     return found
 
 

@@ -76,7 +76,7 @@ def report(
     if not has_maps(site, values) or values.shape[1] < 2:
         return
     chosen = evenly(values.shape[1], FILTERS)
-    maps = thinned(values[:SAMPLES, chosen])
+    maps = thinned(values[:SAMPLES])[:, chosen]  # in this order: large maps are not copied
     kernels = map_kernels(maps)
     words = _words(values, maps)
     pairs = dependence(kernels.grams)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +12,6 @@ from infoflow.activations.request import ActivationRequest
 from infoflow.data import Data, Preprocessing, open_data
 from infoflow.data.normalisations import own_preprocessing
 from infoflow.errors import DataError, SelectionError
-from infoflow.memory import available_memory, bytes_text
 from infoflow.models import Runnable
 from infoflow.report import DataSummary
 
@@ -72,26 +70,6 @@ def summary(data: Data, request: ActivationRequest, notes: Sequence[str] = ()) -
         x=data.x_name,
         notes=(data.description, *data.notes, *notes),
     )
-
-
-MATRICES = 8
-"""Matrices of n × n numbers that are held at a time."""
-
-
-def refuse_too_many(samples: int) -> None:
-    """Refuse samples whose kernels do not fit into memory, before the network runs.
-
-    Raises:
-        DataError: With a number that fits.
-    """
-    room = available_memory()
-    needed = MATRICES * 8 * samples**2
-    if room is not None and needed > room:
-        most = math.isqrt(room // (MATRICES * 8)) // 100 * 100
-        raise DataError(
-            f"the kernels of {samples:,} samples need {bytes_text(needed)}, and "
-            f"{bytes_text(room)} are free: take at most --samples {most}."
-        )
 
 
 def placed(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:

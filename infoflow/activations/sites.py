@@ -123,9 +123,7 @@ class SiteMeasures:
         """Units, information about X and Y, alignment and probe of one site."""
         known, x = self.known, self.known.x.variable
         nonlinear = site.module_type.lower() if site.role == "nonlinearity" else ""
-        found = units.Units(nonlinear)
-        for start in range(0, len(values), self.request.batch_size):
-            found.add(values[start : start + self.request.batch_size])
+        found = units.whole(nonlinear, values)
         redundancy.report(site, values, x, known.form.alpha, self.rows, self.series)
         self.rows += units.rows(site.name, found, values)
         self.series += units.series(site.name, found, values)
@@ -135,11 +133,11 @@ class SiteMeasures:
         few = known.form.few(t, values, known.reference) if chained else None
         about_x = self.inform("input", known.x, t, few)
         self.rows += entropies(t, about_x)
-        self.rows.append(aligned(site.name, "alignment.input", x, t))
+        self.rows.append(aligned(site.name, "alignment.input", about_x))
         if known.y is None:
             return
-        self.inform("label", known.y, t, few)
-        self.rows.append(aligned(site.name, "alignment.label", known.y.variable, t))
+        about_y = self.inform("label", known.y, t, few)
+        self.rows.append(aligned(site.name, "alignment.label", about_y))
         if self.classes and known.targets is not None:
             self.rows += probe(t, known.targets, self.request.seed)
 
@@ -161,6 +159,13 @@ class SiteMeasures:
                 self.inform(form, known.errors[form], variable, few)
         if found.silent:
             self.rows.append(silent(site.name, found))
+
+    def forget(self, site: Site) -> None:
+        """Leave out what was measured of a site that is not whole."""
+        self.rows = [row for row in self.rows if row.layer != site.name]
+        self.series = [one for one in self.series if one.layer != site.name]
+        for found in self.informations.values():
+            found.pop(site.name, None)
 
     def inform(self, which: str, other: Compared, t: Variable, few: Few | None) -> Information:
         """Information of a site about X, Y or a form of the last error signal.
@@ -191,5 +196,10 @@ def silent(name: str, errors: Errors) -> Measurement:
 
 def deviations(values: Tensor) -> Tensor:
     """Standard deviations (…) of the features of samples (n, …); 1 of those that are constant."""
-    found = values.to(torch.float64).std(dim=0, correction=0)
+    flat = values.reshape(len(values), -1)
+    parts = [
+        columns.to(torch.float64).std(dim=0, correction=0)
+        for columns in torch.split(flat, max(1, units.NUMBERS // len(flat)), dim=1)
+    ]
+    found = torch.cat(parts)
     return torch.where(found == 0, 1.0, found)

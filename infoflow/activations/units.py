@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,6 +30,8 @@ SERIES_UNITS = 4096
 """Units up to which a series has each one."""
 NEIGHBOUR_UNITS = 256
 """Units whose nearest neighbours are looked at, at most."""
+NUMBERS = 2**21
+"""Of a site that are worked on together: 16 MiB of float64."""
 
 
 @dataclass
@@ -51,6 +53,34 @@ class Units:
         if self.nonlinearity:
             counts = NeuronCounts.of(batch, BOUNDS.get(self.nonlinearity))
             self.counts = counts if self.counts is None else self.counts.merged(counts)
+
+
+def whole(nonlinearity: str, values: Tensor) -> Units:
+    """All samples (n, …) of a site, some units at a time: no copy of all of it is made."""
+    flat = values.reshape(len(values), -1)
+    parts = []
+    for columns in torch.split(flat, max(1, NUMBERS // len(flat)), dim=1):
+        one = Units(nonlinearity)
+        one.add(columns)
+        parts.append(one)
+    return together(parts)
+
+
+def together(parts: Sequence[Units]) -> Units:
+    """The units of all parts, of the same samples, one after the other."""
+    found = Units(parts[0].nonlinearity)
+    moments = [one.moments for one in parts if one.moments is not None]
+    counts = [one.counts for one in parts if one.counts is not None]
+    joined = {
+        name: torch.cat([getattr(one, name) for one in moments])
+        for name in ("mean", "deviation", "low", "high")
+    }
+    found.moments = Moments(moments[0].count, **joined)
+    if counts:
+        ends = [one.at_ends for one in counts if one.at_ends is not None]
+        resting = torch.cat([one.resting for one in counts])
+        found.counts = NeuronCounts(counts[0].count, resting, torch.cat(ends) if ends else None)
+    return found
 
 
 def rows(name: str, units: Units, values: Tensor) -> Iterator[Measurement]:
@@ -141,12 +171,14 @@ def series(name: str, units: Units, values: Tensor) -> Iterator[Series]:
 
 
 def _histogram(name: str, kind: str, values: Tensor, what: str) -> Series:
-    values = values.detach().to(torch.float64)
+    values = values.detach()
     low, high = float(values.min()), float(values.max())
     if low == high:
         shares: tuple[float, ...] = (1.0,)
     else:
-        counts = torch.histc(values, BINS, low, high)
+        parts = torch.split(values, NUMBERS)
+        found = [torch.histc(part.to(torch.float64), BINS, low, high) for part in parts]
+        counts = torch.stack(found).sum(dim=0)
         shares = tuple(float(f"{x:.5g}") for x in (counts / counts.sum()).tolist())
     note = f"{what} from {low:.6g} to {high:.6g}"
     return Series(name, kind, "share", (len(shares),), shares, note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -14,10 +14,14 @@ from infoflow.kernels import (
     Gaussian,
     Indicator,
     Kernel,
+    PackedDistances,
     bandwidth,
     gram,
-    squared_distances,
 )
+from infoflow.kernels.bandwidths import MEDIAN_SAMPLES, thinned
+from infoflow.measures.activations.marginals import Marginal, marginal
+
+THIRDS = 3
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,14 @@ class Variable:
         kernel: On all samples.
         width: σ and its rule; None for labels.
         words: The kernel in words, such as ``σ 12.3 (half-median)``.
+        marginals: What was computed of it already, by the seed of the thirds.
     """
 
     name: str
     kernel: Kernel
     width: Bandwidth | None
     words: str
+    marginals: dict[int, Marginal] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def samples(self) -> int:
@@ -46,20 +52,29 @@ class Variable:
         """Whether all samples are the same."""
         return self.width is not None and self.width.note == "constant"
 
-    def wider(self, factor: float) -> Kernel:
-        """The kernel with σ times a factor; the labels' is as it is."""
-        if self.width is None or not isinstance(self.kernel, Gaussian):
-            return self.kernel
-        return Gaussian.of(self.kernel.distances, self.width.times(factor))
+    def marginal(self, seed: int) -> Marginal:
+        """Its sums by itself, computed once; groups are the thirds of the samples by a seed."""
+        if seed not in self.marginals:
+            self.marginals[seed] = marginal(self.kernel, thirds(self.samples, seed))
+        return self.marginals[seed]
 
     def part(self, chosen: Tensor) -> Kernel:
         """The kernel on some of the samples, with the σ of all."""
         if isinstance(self.kernel, Indicator):
             return Indicator(self.kernel.labels[chosen])
         assert isinstance(self.kernel, Gaussian)
-        assert isinstance(self.kernel.distances, DistanceMatrix)
-        smaller = self.kernel.distances.matrix[chosen][:, chosen]
+        assert isinstance(self.kernel.distances, PackedDistances)
+        smaller = self.kernel.distances.between(chosen, chosen)
         return Gaussian(DistanceMatrix(smaller), self.kernel.sigma)
+
+
+def thirds(samples: int, seed: int) -> Tensor:
+    """(n, 3), float64: 1 where a sample is in a third of a random order."""
+    order = torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
+    found = torch.zeros(samples, THIRDS, dtype=torch.float64)
+    for place, chosen in enumerate(order.chunk(THIRDS)):
+        found[chosen, place] = 1.0
+    return found
 
 
 def continuous(
@@ -68,6 +83,7 @@ def continuous(
     rule: str | float,
     reference: Variable | None = None,
     scale: Tensor | None = None,
+    lengths: Tensor | None = None,
 ) -> Variable:
     """Samples (n, …) under a Gaussian kernel whose σ a rule chooses.
 
@@ -77,18 +93,19 @@ def continuous(
         rule: Name of a bandwidth rule, or σ itself.
         reference: X, with whose kernel the rule ``alignment`` aligns; X itself takes ``median``.
         scale: (…), by which each feature is divided before distances are taken.
+        lengths: (n,), by which each sample is divided; 1 if None.
 
     Raises:
         EstimateError: A value is not finite, or the rule is not known.
     """
-    distances = DistanceMatrix(squared_distances(features, scale))
+    distances = PackedDistances.of(features, lengths, scale)
     found = of_distances(name, distances, features[0].numel(), rule, reference)
     return found if scale is None else replace(found, words=f"standardised, {found.words}")
 
 
 def of_distances(
     name: str,
-    distances: DistanceMatrix,
+    distances: PackedDistances,
     dimension: int,
     rule: str | float,
     reference: Variable | None = None,
@@ -96,11 +113,15 @@ def of_distances(
     """`continuous` of distances that are there, between samples of so many features."""
     if rule == "alignment" and reference is None:
         rule = "median"
+    n = distances.samples
+    few = thinned(n) if n > MEDIAN_SAMPLES else torch.arange(n)
+    aligned = rule == "alignment" and reference is not None
     width = bandwidth(
         rule,
-        distances.matrix,
+        distances.between(few, few),
         dimension,
-        reference=gram(reference.kernel) if rule == "alignment" and reference else None,
+        samples=n,
+        reference=gram(reference.part(few)) if aligned and reference else None,
     )
     return Variable(
         name, Gaussian.of(distances, width), width, f"σ {width.sigma:.3g} ({width.rule})"

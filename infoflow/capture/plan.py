@@ -121,9 +121,8 @@ def plan(
     groups = _groups(sizes, samples, left - working, errors=errors)
     if groups is None or (len(groups) > MAX_PASSES and total <= disk):
         if total > disk or working > left:
-            raise CaptureError(
-                _too_small(sizes, samples, budget, working + reserved, errors=errors)
-            )
+            base = reserved + 2 * _working(sizes, 1, errors=errors)
+            raise CaptureError(_too_small(sizes, samples, budget, base, errors=errors, disk=disk))
         everything = tuple(size.site for size in sizes)
         peak, time = working + reserved, cost * samples
         return Plan((everything,), tuple(sizes), samples, batch, errors, True, peak, total, time)
@@ -164,12 +163,20 @@ def _groups(
 
 
 def _too_small(
-    sizes: Sequence[SiteSize], samples: int, budget: int, base: int, *, errors: bool
+    sizes: Sequence[SiteSize], samples: int, budget: int, base: int, *, errors: bool, disk: int
 ) -> str:
+    """With the smallest budget that works: a spool holds no site, where the disk has room."""
     largest = max(sizes, key=lambda size: size.bytes)
-    needed = base + _gathered([largest], samples, errors=errors)
+    spooled = _gathered(sizes, samples, errors=errors) <= disk
+    site = 0 if spooled else _gathered([largest], samples, errors=errors)
     return (
-        f"{bytes_text(max(budget, 0))} of memory are too few for {samples:,} samples of "
-        f"{largest.site.name}, which need {bytes_text(needed)}; take fewer samples, or give more "
-        "memory or disk space."
+        f"{bytes_text(max(budget, 0))} of memory are too few for {samples:,} samples, which need "
+        f"{bytes_text(_rounded_up(base + site))}: give --mem-budget that much, or take fewer "
+        "samples."
     )
+
+
+def _rounded_up(size: int) -> int:
+    """The next number of bytes of four digits as `bytes_text` writes them: it is never too few."""
+    unit: int = 10 ** max(len(str(size)) - 3, 0)
+    return -(-size // unit) * unit

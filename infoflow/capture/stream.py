@@ -21,6 +21,10 @@ Loss = Callable[[Any, Any], Tensor]
 """The summed loss of a batch from the network's output."""
 
 
+class DeviceFullError(CaptureError):
+    """The device has too little memory for a single sample."""
+
+
 class Data(Protocol):
     """Samples that can be gone through several times, in the same order for every batch size."""
 
@@ -68,6 +72,7 @@ def stream(
 
     Raises:
         CaptureError: The network raises.
+        DeviceFullError: There is too little memory for a single sample.
     """
     start = 0
     with capture(module, errors=loss is not None, names=names) as recorder:
@@ -97,7 +102,7 @@ def _pieces(
         return
     recorder.clear()
     if batch.size == 1:
-        raise CaptureError("The memory does not suffice to run a single sample.")
+        raise DeviceFullError("The memory does not suffice to run a single sample.")
     half = batch.size // 2
     for start, stop in ((0, half), (half, batch.size)):
         yield from _pieces(recorder, batch.part(start, stop), loss)
@@ -112,6 +117,8 @@ def gather(
     prepare: Callable[[Any], Batch] = lambda batch: batch,
     done: Callable[[int], None] = lambda samples: None,
     spool: Path | None = None,
+    first: Consumer | None = None,
+    also: Collection[str] = (),
 ) -> Iterator[Gathered]:
     """Carry out a plan: yield what each pass gathered, of a spool one site after the other.
 
@@ -126,25 +133,48 @@ def gather(
         prepare: Moves a batch to the network's device and precision.
         done: Is told how many samples of the pass have been run.
         spool: Folder for a spool, the system's for temporary files where not given.
+        first: Sees the first pass too, before what it gathered is given.
+        also: Names of further sites for it.
 
     Raises:
         CaptureError: The network raises.
     """
     sizes = {size.site: size for size in plan.sizes}
-    for sites in plan.passes:
+    for number, sites in enumerate(plan.passes):
         with TemporaryDirectory(prefix="infoflow-", dir=spool) as folder:
             wanted = {site: sizes[site] for site in sites}
             room: Room | Spool = Room(plan.samples, wanted)
             if plan.spooled:
                 room = Spool(plan.samples, wanted, Path(folder))
+            watching = first if number == 0 else None
+            names = {site.name for site in sites}
             stream(
                 module,
                 data,
-                room,
-                names=[site.name for site in sites],
+                room if watching is None else _Both(room, watching, wanted),
+                names=names if watching is None else names | set(also),
                 batch_size=plan.batch_size,
                 loss=loss if plan.errors else None,
                 prepare=prepare,
                 done=done,
             )
             yield from room.taken()
+
+
+class _Both:
+    """Gives everything to one consumer, and to a room what is to be kept."""
+
+    def __init__(self, room: Consumer, other: Consumer, wanted: Collection[Site]) -> None:
+        self.room, self.other, self.wanted = room, other, wanted
+
+    def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
+        """Pass the rows on."""
+        self.other.activation(site, values, rows, batch)
+        if site in self.wanted:
+            self.room.activation(site, values, rows, batch)
+
+    def error(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
+        """Pass the rows on."""
+        self.other.error(site, values, rows, batch)
+        if site in self.wanted:
+            self.room.error(site, values, rows, batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,8 +17,10 @@ from infoflow.activations.request import ActivationRequest
 from infoflow.cli import data_options, options
 from infoflow.cli.outputs import Outputs
 from infoflow.errors import SelectionError
-from infoflow.report import Report
+from infoflow.report import PARTIAL, Report
 
+INTERRUPTED = 130
+"""Exit code of a command that was interrupted."""
 ENSEMBLE = "ensemble"
 """Folder of the ensemble's report beside those of its members."""
 
@@ -93,6 +96,7 @@ def analyze(
     no_color: options.NoColor = False,
 ) -> None:
     """Report where a trained network keeps entropy and where it loses it, layer by layer."""
+    from infoflow.analysis import InterruptedAnalysis
     from infoflow.analysis import analyze as run
     from infoflow.cli.progress import Progress
 
@@ -108,7 +112,7 @@ def analyze(
         permutations=permutations, memory=mem_budget, device=device, seed=seed,
         alpha=alpha, preset=preset, standardise=standardise,
     )  # fmt: skip
-    reports = []
+    reports: list[Report] = []
     together = None
     if ensemble:
         # First, so that what cannot be one ensemble shows before the long work.
@@ -117,31 +121,39 @@ def analyze(
             trust_pickle=trust_pickle, complete=outputs.any, quiet=quiet,
         )  # fmt: skip
     for path in paths:
-        with _resumable(resume), closing(Progress(path, quiet=quiet)) as progress:
-            report = run(
-                path,
-                measures=measures,
-                layers=layers or (),
-                arch=arch,
-                input_size=options.input_size(input_size),
-                weights=weights.value,
-                trust_pickle=trust_pickle,
-                device=device,
-                fast=fast,
-                seed=seed,
-                complete=outputs.any,
-                workers=workers,
-                engine=engine.value,
-                resume=resume,
-                reference=reference,
-                data=activity,
-                progress=progress,
-                telling=progress.tell,
-            )
+        interrupted = False
+        with _interruptible(resume, activity), closing(Progress(path, quiet=quiet)) as progress:
+            try:
+                report = run(
+                    path,
+                    measures=measures,
+                    layers=layers or (),
+                    arch=arch,
+                    input_size=options.input_size(input_size),
+                    weights=weights.value,
+                    trust_pickle=trust_pickle,
+                    device=device,
+                    fast=fast,
+                    seed=seed,
+                    complete=outputs.any,
+                    workers=workers,
+                    engine=engine.value,
+                    resume=resume,
+                    reference=reference,
+                    data=activity,
+                    progress=progress,
+                    telling=progress.tell,
+                )
+            except InterruptedAnalysis as interruption:
+                report, interrupted = interruption.report, True
         report = replace(report, settings={**report.settings, "command": options.command()})
         reports.append(report)
         if not quiet and not outputs.on_stdout:
             _show(report, verbose=verbose, unfold=bool(layers), no_color=no_color)
+        if interrupted:
+            outputs.write(reports, quiet=quiet)
+            print(f"infoflow: {report.settings[PARTIAL]}", file=sys.stderr)  # noqa: T201
+            raise typer.Exit(INTERRUPTED)
     if together is not None:
         reports.append(together)
         if not quiet and not outputs.on_stdout:
@@ -188,15 +200,22 @@ def _ensemble(
 
 
 @contextmanager
-def _resumable(resume: Path | None) -> Iterator[None]:
-    """Say to somebody who interrupts the work where its layers are kept."""
+def _interruptible(resume: Path | None, activity: ActivationRequest | None) -> Iterator[None]:
+    """Say to somebody who interrupts the work what is kept; SIGTERM interrupts as Ctrl-C does."""
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
         if resume is not None:
             kept = f"The layers that are done are in {resume}; the same command goes on from there."
-            print(kept, file=sys.stderr)  # noqa: T201
+        elif activity is not None:
+            kept = "Interrupted before any site was measured: nothing is written."
+        else:
+            kept = "Nothing is written; with --resume FILE the layers that are done would be kept."
+        print(kept, file=sys.stderr)  # noqa: T201
         raise
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _show(report: Report, *, verbose: bool, unfold: bool, no_color: bool) -> None:

@@ -62,6 +62,10 @@ def check(
         bool,
         typer.Option("--annotations", help="Print GitHub annotations instead of the list."),
     ] = False,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Take reports of interrupted analyses, as far as they go."),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Write JSON, Markdown and JUnit XML into this folder."),
@@ -96,7 +100,9 @@ def check(
     if baseline and update_baseline:
         spare_inputs([baseline], [*chosen, *filter(None, [file])])
     outputs.spare([*chosen, *filter(None, [file, baseline])])
-    reports = [report for path in chosen for report in _reports(path, settings, folder, quiet)]
+    reports = [
+        report for path in chosen for report in _reports(path, settings, folder, quiet, partial)
+    ]
     if baseline and update_baseline:
         say(baselines.update(baseline, reports, keep_others=bool(paths)), quiet=quiet)
         return
@@ -145,15 +151,24 @@ def _checkpoints(settings: Settings, folder: Path, file: Path | None) -> list[Pa
     return list(dict.fromkeys(found))
 
 
-def _reports(path: Path, settings: Settings, folder: Path, quiet: bool) -> list[Report]:
+def _reports(
+    path: Path, settings: Settings, folder: Path, quiet: bool, partial: bool
+) -> list[Report]:
     """The reports of a JSON file, or the analysis of a checkpoint."""
     from infoflow.analysis import analyze
     from infoflow.cli.progress import Progress
+    from infoflow.report import PARTIAL
     from infoflow.report_files import is_report, read_reports
 
     options.must_exist(path)
     if is_report(path):
-        return read_reports(path)
+        reports = read_reports(path)
+        if not partial and any(PARTIAL in report.settings for report in reports):
+            raise CheckError(
+                f"{path}: it is a partial report of an analysis that was interrupted; "
+                "--partial checks what is there."
+            )
+        return reports
     arch = settings.arch
     if arch and ".py:" in arch:
         arch = str(folder / arch)

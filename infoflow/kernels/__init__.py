@@ -26,6 +26,7 @@ from infoflow.kernels.gram import (
     normalised,
     product_of_gaussians,
 )
+from infoflow.kernels.packed import PackedDistances
 
 __all__ = [
     "BANDWIDTHS",
@@ -36,6 +37,7 @@ __all__ = [
     "Indicator",
     "Kernel",
     "Minimum",
+    "PackedDistances",
     "Points",
     "Product",
     "bandwidth",

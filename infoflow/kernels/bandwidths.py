@@ -246,9 +246,9 @@ def _median_influence(matrix: Tensor, middle: float, slope: float, *, skip_zeros
 
 
 def _pairs(matrix: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
-    rows, columns = np.triu_indices(matrix.shape[0], 1)
+    """The entries above the diagonal, row by row."""
     array: np.ndarray[Any, np.dtype[np.float64]] = matrix.cpu().numpy()
-    return array[rows, columns]
+    return np.concatenate([row[place + 1 :] for place, row in enumerate(array)])
 
 
 def _quantiles(

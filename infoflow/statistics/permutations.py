@@ -76,30 +76,65 @@ class MatrixMoments:
     variance: float
 
 
+@dataclass(frozen=True)
+class Chains:
+    """What the moments need of a symmetric matrix (n, n), its diagonal unused.
+
+    Args:
+        samples: n.
+        mean: Over i ≠ j.
+        same: Of the deviations c from it Σ c_ij².
+        shared: Σ c_ij c_ik over j ≠ k.
+        apart: Σ c_ij c_kl over distinct i, j, k, l.
+    """
+
+    samples: int
+    mean: float
+    same: float
+    shared: float
+    apart: float
+
+    @classmethod
+    def of(cls, matrix: Tensor) -> Chains:
+        """Of a matrix that is there."""
+        n = matrix.shape[0]
+        inside = torch.eye(n, dtype=torch.bool, device=matrix.device)
+        mean = matrix.to(torch.float64).masked_fill(inside, 0.0).sum() / (n * (n - 1))
+        # Centred: the sums below would otherwise be differences of large numbers.
+        c = (matrix.to(torch.float64) - mean).masked_fill(inside, 0.0)
+        return cls._centred(n, float(mean), float(c.square().sum()), c.sum(dim=1))
+
+    @classmethod
+    def of_sums(cls, rows: Tensor, square: Tensor) -> Chains:
+        """Of the row sums (n,) without diagonal and the mean square over i ≠ j."""
+        n = len(rows)
+        mean = rows.sum() / (n * (n - 1))
+        same = max(float(square - mean.square()), 0.0) * n * (n - 1)
+        return cls._centred(n, float(mean), same, rows - (n - 1) * mean)
+
+    @classmethod
+    def _centred(cls, n: int, mean: float, same: float, deviations: Tensor) -> Chains:
+        rows = float(deviations.square().sum())
+        apart = float(deviations.sum()) ** 2 - 4 * rows + 2 * same
+        return cls(n, mean, same, rows - same, apart)
+
+
 def mantel_moments(a: Tensor, b: Tensor) -> MatrixMoments:
     """Exact moments of the mean product of two symmetric matrices (n, n), n ≥ 4, diagonals unused.
 
     Source: Mantel, The detection of disease clustering and a generalized regression approach
     (Cancer Research 27, 1967).
     """
-    n = a.shape[0]
+    return moments_of_chains(Chains.of(a), Chains.of(b))
+
+
+def moments_of_chains(a: Chains, b: Chains) -> MatrixMoments:
+    """The same from what the moments need of each matrix."""
+    n = a.samples
     pairs = n * (n - 1)
-    (mean_a, same_a, shared_a, apart_a), (mean_b, same_b, shared_b, apart_b) = map(_chains, (a, b))
     second = (
-        2 * same_a * same_b / pairs
-        + 4 * shared_a * shared_b / (pairs * (n - 2))
-        + apart_a * apart_b / (pairs * (n - 2) * (n - 3))
+        2 * a.same * b.same / pairs
+        + 4 * a.shared * b.shared / (pairs * (n - 2))
+        + a.apart * b.apart / (pairs * (n - 2) * (n - 3))
     )
-    return MatrixMoments(mean_a * mean_b, second / pairs**2)
-
-
-def _chains(matrix: Tensor) -> tuple[float, float, float, float]:
-    """The mean; of the deviations c Σ c_ij², Σ c_ij c_ik (j ≠ k), Σ c_ij c_kl (all distinct)."""
-    n = matrix.shape[0]
-    inside = torch.eye(n, dtype=torch.bool, device=matrix.device)
-    mean = matrix.to(torch.float64).masked_fill(inside, 0.0).sum() / (n * (n - 1))
-    # Centred: the sums below would otherwise be differences of large numbers.
-    c = (matrix.to(torch.float64) - mean).masked_fill(inside, 0.0)
-    same = float(c.square().sum())
-    rows = float(c.sum(dim=1).square().sum())
-    return float(mean), same, rows - same, float(c.sum()) ** 2 - 4 * rows + 2 * same
+    return MatrixMoments(a.mean * b.mean, second / pairs**2)

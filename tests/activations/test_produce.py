@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import infoflow
-from infoflow.activations import produce
+from infoflow.activations import run
 from infoflow.activations.request import ActivationRequest
-from infoflow.activations.running import refuse_too_many
 from infoflow.errors import InfoflowError
 
 
@@ -105,13 +105,13 @@ def test_passes_give_the_same_figures(
     network: Small, arrays: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = report_on(network, arrays)
-    planned = produce.plan
+    planned = run.plan
 
     def one_site_a_pass(sizes, samples, budget, **options):
         found = planned(sizes, samples, budget, **options)
         return replace(found, passes=tuple((size.site,) for size in sizes))
 
-    monkeypatch.setattr(produce, "plan", one_site_a_pass)
+    monkeypatch.setattr(run, "plan", one_site_a_pass)
     tight = report_on(network, arrays)
     assert "passes" in tight.settings["gathered"]
     assert len(whole.measurements) == len(tight.measurements)
@@ -203,6 +203,50 @@ def test_the_input_size_that_was_asked_for_is_the_datas() -> None:
     assert report.sites[0].shape == (4, 12, 12)
 
 
-def test_too_many_samples_are_refused_with_a_number_that_fits() -> None:
-    with pytest.raises(InfoflowError, match=r"take at most --samples \d+00"):
-        refuse_too_many(10_000_000)
+def test_kernels_that_exceed_the_budget_are_refused_with_one_that_works(
+    network: Small, arrays: str
+) -> None:
+    with pytest.raises(InfoflowError, match=r"need .*: give --mem-budget that much") as refused:
+        report_on(network, arrays, memory=10**6)
+    needed = re.search(r"need ([\d.]+) MB", str(refused.value))
+    assert needed is not None
+    tight = report_on(network, arrays, memory=round(float(needed[1]) * 10**6))
+    assert tight.sites
+
+
+class Full(nn.Module):
+    """A network for whose activations an accelerator has no room, as it would say it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        # Not attributes: those are put back after each run.
+        self.state = {"started": False, "full": True}
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.state["started"] |= len(images) > 4  # fewer are a first look
+        if all(self.state.values()):
+            self.state["full"] = len(images) > 1  # another device would have room
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.network(images)
+
+
+def test_a_full_device_makes_pieces_smaller_and_then_leaves_the_work_to_the_cpu(
+    network: Small, arrays: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "device_of", lambda name: torch.device("cpu"))
+    said: list[str] = []
+    request = ActivationRequest(arrays, samples=0, device="cuda")
+    report = infoflow.analyze(
+        Full(network), measures="paper", data=request, reference="none", telling=said.append
+    )
+    assert report.data is not None
+    words = "cuda has too little memory for a single sample: the network ran on the CPU."
+    assert report.data.notes[0] == words
+    assert words in said
+    assert report.sites
+
+
+def test_on_the_cpu_too_little_memory_is_one_sentence(network: Small, arrays: str) -> None:
+    with pytest.raises(InfoflowError, match="does not suffice to run a single sample"):
+        report_on(Full(network), arrays)

@@ -51,7 +51,7 @@ def test_passes_by_neighbours() -> None:
 
 def test_a_spool_where_a_site_does_not_fit() -> None:
     budget = SCRATCH + 60_000_000
-    with pytest.raises(CaptureError, match=r"too few for 1,000 samples of s2, which need"):
+    with pytest.raises(CaptureError, match=r"too few for 1,000 samples, which need .*--mem-budget"):
         plan(sizes(10, 20, 30), 1000, budget)
     found = plan(sizes(10, 20, 30), 1000, budget, disk=10**9)
     assert found.spooled

@@ -13,6 +13,7 @@ from infoflow.errors import EstimateError
 from infoflow.kernels import Kernel, gram, normalised
 from infoflow.measures.activations.renyi import entropy
 from infoflow.statistics.permutations import (
+    MatrixMoments,
     Null,
     from_draws,
     mantel_moments,
@@ -138,7 +139,16 @@ def _expanded(
     """Null of log2(diagonal + Z) − marginal, Z Mantel's mean product."""
     if a.shape[0] < 4:
         raise EstimateError("Exact moments of a null need four samples or more.")
-    moments = mantel_moments(a, b)
+    return null_of_moments(mantel_moments(a, b), diagonal, observed, marginal)
+
+
+def null_of_moments(
+    moments: MatrixMoments, diagonal: float, observed: float, marginal: float | None = None
+) -> Null:
+    """Null of log2(diagonal + Z) − marginal, in bits, Z a mean product with these moments.
+
+    Expanded as in `quadratic_null_moments`; the marginal is log2 of Z's mean where it is None.
+    """
     centre = diagonal + moments.mean
     if not (centre > 0 and moments.mean > 0):
         # No two samples are within the kernels' reach: there is no logarithm to speak of.

@@ -146,15 +146,29 @@ def cauchy_schwarz_influence(x: Kernel, t: Kernel, block: int = BLOCK) -> Tensor
     neighbour of others.
     """
     sums = pair_sums(x, t, block)
-    crossed = (sums.a * sums.b).mean()
     as_neighbour = weighted_rows(x, sums.b, block) + weighted_rows(t, sums.a, block)
+    return cauchy_schwarz_influence_of(sums, as_neighbour, x.sigma_influence, t.sigma_influence)
+
+
+def cauchy_schwarz_influence_of(
+    sums: PairSums, as_neighbour: Tensor, x_sigma: Tensor | None, t_sigma: Tensor | None
+) -> Tensor:
+    """`cauchy_schwarz_influence` from sums that are already there.
+
+    Args:
+        sums: Of the two kernels.
+        as_neighbour: (n,) mean over j ≠ i of a_ij (row mean of b)_j + b_ij (row mean of a)_j.
+        x_sigma: (n,) influence of each sample on log σ_X; None where σ_X is fixed.
+        t_sigma: Likewise of σ_T.
+    """
+    crossed = (sums.a * sums.b).mean()
     relative = (sums.a * sums.b + as_neighbour) / crossed - 3
     found = 2 * (
         sums.ab / sums.ab.mean() + sums.a / sums.a.mean() + sums.b / sums.b.mean() - 3 - relative
     )
     for slope, slope_other, mean, other, sigma in (
-        (sums.a_slope, sums.a_slope_b, sums.a, sums.b, x.sigma_influence),
-        (sums.b_slope, sums.b_slope_a, sums.b, sums.a, t.sigma_influence),
+        (sums.a_slope, sums.a_slope_b, sums.a, sums.b, x_sigma),
+        (sums.b_slope, sums.b_slope_a, sums.b, sums.a, t_sigma),
     ):
         if slope is not None and slope_other is not None and sigma is not None:
             change = slope_other / sums.ab.mean() + slope.mean() / mean.mean()

@@ -1,0 +1,153 @@
+"""Distances between samples in tiles of the upper triangle: half of an n × n matrix is kept.
+
+They are made block by block of the features, so that no float64 copy of the samples is needed and
+nothing of the size of the whole matrix is held besides the tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from infoflow.errors import EstimateError
+from infoflow.kernels.distances import ROUNDING
+
+SIDE = 256
+"""Rows of a tile: 512 KiB of float64, so that several stay in the cache together."""
+
+FEATURES = 2**21
+"""Numbers of a block of features, 16 MiB of float64; but at least ``FEWEST`` columns."""
+FEWEST = 256
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class PackedDistances:
+    """Squared distances of n samples.
+
+    Args:
+        samples: n.
+        kept: Tiles (rows, columns) of float64 by the numbers of their rows' and columns' blocks of
+            ``SIDE`` samples, those on and above the diagonal.
+    """
+
+    samples: int
+    kept: Mapping[Key, Tensor]
+
+    @classmethod
+    def of(
+        cls, x: Tensor, lengths: Tensor | None = None, scale: Tensor | None = None
+    ) -> PackedDistances:
+        """Distances of samples (n, …) of any float type, computed in float64.
+
+        Args:
+            x: (n, …); (n,) is one feature.
+            lengths: (n,), float64, by which each sample is divided first; 1 if None.
+            scale: (…), by which each feature is divided; 1 if None.
+
+        Raises:
+            EstimateError: There are no samples, or a value is NaN or infinite.
+        """
+        if x.ndim == 0 or len(x) == 0:
+            raise EstimateError("There are no samples to measure distances between.")
+        n = len(x)
+        cuts = [slice(start, min(start + SIDE, n)) for start in range(0, n, SIDE)]
+        kept = {
+            (i, j): x.new_zeros(r.stop - r.start, c.stop - c.start, dtype=torch.float64)
+            for i, r in enumerate(cuts)
+            for j, c in enumerate(cuts)
+            if i <= j
+        }
+        widths = None if scale is None else scale.to(torch.float64).reshape(-1)
+        _add_products(kept, cuts, x.detach().reshape(n, -1), lengths, widths)
+        norms = torch.cat([kept[i, i].diagonal() for i in range(len(cuts))])
+        if not bool(norms.isfinite().all()):
+            raise EstimateError("The features hold NaN or infinite values; they have no distances.")
+        for (i, j), tile in kept.items():
+            sums = norms[cuts[i], None] + norms[None, cuts[j]]
+            tile.mul_(-2).add_(sums)
+            # What is below the rounding error of the subtraction is 0.
+            tile.masked_fill_(tile <= sums.mul_(ROUNDING), 0.0)
+            if i == j:
+                tile.fill_diagonal_(0.0)
+        return cls(n, kept)
+
+    def lengthened(self, lengths: Tensor) -> PackedDistances:
+        """Distances of the samples each times its length, where they are of the length 1.
+
+        ‖x − y‖² = (‖x‖ − ‖y‖)² + ‖x‖‖y‖·‖x/‖x‖ − y/‖y‖‖²: no second product, and no cancellation.
+
+        Args:
+            lengths: (n,), float64; of a sample that is 0 itself 0.
+        """
+        kept = {}
+        for (i, j), tile in self.kept.items():
+            ours = lengths[i * SIDE : i * SIDE + len(tile), None]
+            theirs = lengths[None, j * SIDE : j * SIDE + tile.shape[1]]
+            kept[i, j] = (tile * ours).mul_(theirs).add_((ours - theirs).square_())
+        return PackedDistances(self.samples, kept)
+
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        """Squared distances (rows, columns); a tile that is kept is given itself, uncopied."""
+        n = self.samples
+        places = tuple(range(*part.indices(n)) for part in (rows, columns))
+        ends = [(part.start // SIDE, part) for part in places]
+        if all(part == range(i * SIDE, min((i + 1) * SIDE, n)) for i, part in ends):
+            i, j = ends[0][0], ends[1][0]
+            return self.kept[i, j] if i <= j else self.kept[j, i].T
+        return self.between(*(torch.tensor(part, dtype=torch.long) for part in places))
+
+    def between(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Squared distances of any samples (m,) to any others (k,), by their numbers."""
+        device = self.kept[0, 0].device
+        found = torch.empty(len(rows), len(columns), dtype=torch.float64, device=device)
+        for i, at_i in _by_block(rows, device):
+            for j, at_j in _by_block(columns, device):
+                tile = self.kept[i, j] if i <= j else self.kept[j, i].T
+                ours, theirs = rows[at_i] - i * SIDE, columns[at_j] - j * SIDE
+                found[at_i[:, None], at_j] = tile[ours[:, None], theirs]
+        return found
+
+
+def packed_bytes(samples: int) -> int:
+    """Bytes that the packed distances of n samples take."""
+    return 4 * samples * (samples + SIDE)
+
+
+def block_of(samples: int) -> int:
+    """Columns of features that are worked on together."""
+    return max(FEWEST, FEATURES // samples)
+
+
+def _by_block(places: Tensor, device: torch.device) -> list[tuple[int, Tensor]]:
+    """Which of the samples lie in each block."""
+    blocks = places // SIDE
+    return [(int(i), (blocks == i).nonzero().flatten().to(device)) for i in torch.unique(blocks)]
+
+
+def _add_products(
+    kept: Mapping[Key, Tensor],
+    cuts: list[slice],
+    x: Tensor,
+    lengths: Tensor | None,
+    widths: Tensor | None,
+) -> None:
+    """Add the products of centred samples, block of features by block."""
+    n, d = x.shape
+    width = block_of(n)
+    buffer = torch.empty(n * min(d, width), dtype=torch.float64, device=x.device)
+    for start in range(0, d, width):
+        columns = x[:, start : start + width]
+        block = buffer[: columns.numel()].view(n, -1)
+        block.copy_(columns)
+        if lengths is not None:
+            block.div_(lengths[:, None])
+        block.sub_(block.mean(dim=0))
+        if widths is not None:
+            block.div_(widths[start : start + width])
+        for (i, j), tile in kept.items():
+            tile.addmm_(block[cuts[i]], block[cuts[j]].T)

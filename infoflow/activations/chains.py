@@ -12,6 +12,7 @@ from infoflow.report import Measurement
 from infoflow.statistics.stability import order_changes
 from infoflow.words import counted, cut
 
+RATIO = "of I₂ over its ceiling"
 TOLD = 8
 """Sites that a note names."""
 WORDS = {
@@ -26,15 +27,17 @@ WORDS = {
 def step_rows(direction: str, chain: Sequence[tuple[str, Information]]) -> Iterator[Measurement]:
     """The rows of each step; the first site of the chain has none.
 
-    ``value`` is the paired difference, its note the verdict; ``agreement`` the share of the
-    stability line (half and double σ, three thirds of the samples) in which it has the same sign.
+    ``value`` is the paired difference of the ratios to the ceiling, its note the verdict;
+    ``agreement`` the share of the stability line (half and double σ, three thirds of the samples)
+    in which it has the same sign. The ratio and not the bits, since ceilings differ from site to
+    site: see docs/estimator-study.md.
 
     Args:
         direction: ``input``, ``label`` or ``error``.
         chain: Sites in the chain's order (for errors from the output backwards).
     """
     points = [
-        Point(name, found.within.value, found.quadratic.influence, "; ".join(found.reasons))
+        Point(name, found.ratio.value, found.ratio_influence, "; ".join(found.reasons))
         for name, found in chain
     ]
     for step, (before, after) in zip(steps(points), pairwise(chain), strict=True):
@@ -44,10 +47,11 @@ def step_rows(direction: str, chain: Sequence[tuple[str, Information]]) -> Itera
             unsteady = "the sign changes with σ or between thirds of the samples"
             note += f"; {unsteady}" if step.reason else f": {unsteady}"
         measure = f"data-processing.{direction}"
-        method = f"from {step.first}; paired influences; p {step.adjusted:.2g} after Holm"
+        method = f"{RATIO}, from {step.first}; paired influences; p {step.adjusted:.2g} after Holm"
         yield number(
             step.second, measure, "value", step.difference.value,
-            low=step.difference.low, high=step.difference.high, method=method, note=note,
+            low=step.difference.low, high=step.difference.high, unit="share", method=method,
+            note=note,
         )  # fmt: skip
         if agreement is not None:
             method = "half and double σ, three thirds of the samples"
@@ -59,7 +63,7 @@ def step_rows(direction: str, chain: Sequence[tuple[str, Information]]) -> Itera
 def order_row(direction: str, chain: Sequence[tuple[str, Information]]) -> Iterator[Measurement]:
     """Whether the order of the chain's sites is the same at every point of the stability line.
 
-    ``order`` is the least of Kendall's τ between the sites' figures as they are and those at half
+    ``order`` is the least of Kendall's τ between the sites' ratios as they are and those at half
     and double σ and of each third of the samples: 1 where no two sites change places. Its note
     names the circumstances and the sites that change places anywhere.
     """
@@ -68,8 +72,8 @@ def order_row(direction: str, chain: Sequence[tuple[str, Information]]) -> Itera
     names = [name for name in WORDS if all(name in one.stability for _, one in chain)]
     if not names:
         return
-    base = [found.within.value for _, found in chain]
-    lines = {name: [found.stability[name].value for _, found in chain] for name in names}
+    base = [found.ratio.value for _, found in chain]
+    lines = {name: [found.stability[name].ratio for _, found in chain] for name in names}
     agreement = {name: kendall(base, line) for name, line in lines.items()}
     worst = min(agreement, key=lambda name: agreement[name])
     note = "the order of sites is the same"
@@ -98,7 +102,7 @@ def kendall(one: Sequence[float], other: Sequence[float]) -> float:
 def _agreement(difference: float, before: Information, after: Information) -> float | None:
     """Share of the stability line in which the step has the same sign; None without a line."""
     same = [
-        (after.stability[name].value - before.stability[name].value) * difference > 0
+        (after.stability[name].ratio - before.stability[name].ratio) * difference > 0
         for name in before.stability.keys() & after.stability.keys()
     ]
     return sum(same) / len(same) if same else None

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from infoflow.activations.papers import Papers, papers_rows
 from infoflow.activations.rows import number
 from infoflow.activations.variables import Variable
@@ -24,9 +26,10 @@ FORM = "quadratic Rényi, entropy-difference form, without diagonal (α = 2)"
 
 @dataclass(frozen=True)
 class Variant:
-    """I₂ under other circumstances: its bits, and the circumstances in words."""
+    """I₂ under other circumstances: its bits, its share of the ceiling, and the circumstances."""
 
     value: float
+    ratio: float
     words: str
 
 
@@ -37,6 +40,8 @@ class Information:
     Args:
         quadratic: I₂ and its kin.
         within: Its 95 % interval.
+        ratio: I₂ over its ceiling, with its interval: what compares sites.
+        ratio_influence: (n,) of each sample on that ratio.
         cauchy_schwarz: Interval of I_CS.
         null: Of I₂.
         cauchy_schwarz_null: Of I_CS, where permutations were drawn.
@@ -48,6 +53,8 @@ class Information:
 
     quadratic: QuadraticInformation
     within: Interval
+    ratio: Interval
+    ratio_influence: Tensor
     cauchy_schwarz: Interval
     null: Null
     cauchy_schwarz_null: Null | None
@@ -67,7 +74,7 @@ class Information:
         spread = (self.quadratic.entropy_x, self.quadratic.entropy_t)
         if not constant and float(min(spread)) < ALIKE:
             found.append("saturated: at this σ all samples look alike")
-        if not math.isfinite(self.within.value):
+        if not (math.isfinite(self.within.value) and math.isfinite(self.ratio.value)):
             found.append("no number")
         elif self.null.holds(self.within.value):
             found.append("inside its null")
@@ -101,6 +108,8 @@ def information(
     return Information(
         found,
         found.interval(),
+        interval(float(found.ratio), both.ratio_influence),
+        both.ratio_influence,
         bowed,
         drawn.quadratic if drawn else both.null,
         drawn.cauchy_schwarz if drawn else None,
@@ -113,14 +122,14 @@ def information(
 
 def _stability(both: Joint) -> dict[str, Variant]:
     found = {
-        name: Variant(value, f"{FORM}; every σ times {SIGMAS[name]:g}; n = {both.x.samples}")
-        for name, value in both.other_widths().items()
+        name: Variant(*figures, f"{FORM}; every σ times {SIGMAS[name]:g}; n = {both.x.samples}")
+        for name, figures in both.other_widths().items()
     }
     sizes = both.x.groups.sum(dim=0).int().tolist()
-    for place, (value, size) in enumerate(zip(both.in_groups(), sizes, strict=True), start=1):
+    for place, (figures, size) in enumerate(zip(both.in_groups(), sizes, strict=True), start=1):
         if size > 3:
             words = f"{FORM}; the σ of all samples; third {place} of them, n = {size}"
-            found[f"third-{place}"] = Variant(value, words)
+            found[f"third-{place}"] = Variant(*figures, words)
     return found
 
 
@@ -163,9 +172,13 @@ def rows(name: str, measure: str, found: Information, *, note: str = "") -> Iter
     )
     yield row(".ceiling", "value", float(quadratic.ceiling))
     yield row(".ceiling", "self", float(quadratic.self_t))
-    yield row(".ratio", "value", float(quadratic.ratio), unit="share")
+    ratio = found.ratio
+    yield row(".ratio", "value", ratio.value, unit="share", low=ratio.low, high=ratio.high)
     for statistic, variant in found.stability.items():
         yield number(name, measure, statistic, variant.value, method=variant.words)
+        yield number(
+            name, f"{measure}.ratio", statistic, variant.ratio, unit="share", method=variant.words
+        )
     if found.papers is not None:
         yield from papers_rows(name, measure, found.papers)
 

@@ -22,7 +22,9 @@ def _of_chain(report: Report, chain: Chain) -> Iterator[Finding]:
     rising = [(site, one.row.value) for site, one in judged if one.word == RISES]
     if not rising:
         return
-    told = [f"{site.name}{'' if v is None else f' (+{figure(v)} bits)'}" for site, v in rising]
+    told = [
+        f"{site.name}{'' if v is None else f' (+{figure(v)} of the ceiling)'}" for site, v in rising
+    ]
     yield Finding(
         rule="information-rises",
         severity=Severity.NOTE,

@@ -53,7 +53,7 @@ class Information:
     above: Measurement | None
     null: Measurement | None
     ceiling: float | None
-    ratio: float | None
+    ratio: Measurement | None
     cauchy_schwarz: float | None
     step: Step | None
 
@@ -79,6 +79,24 @@ class Information:
         if band is None or self.null is None or self.null.value is None or self.above is None:
             return band
         return band[0] - self.null.value, band[1] - self.null.value
+
+    @property
+    def share(self) -> float | None:
+        """Of the ceiling: what compares sites, and what a step is judged by."""
+        return None if self.ratio is None else self.ratio.value
+
+    @property
+    def share_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of `share`."""
+        return None if self.ratio is None else interval(self.ratio)
+
+    @property
+    def share_null(self) -> tuple[float, float] | None:
+        """The null's 95 % interval as shares of the ceiling."""
+        band = None if self.null is None else interval(self.null)
+        if band is None or not self.ceiling:
+            return None
+        return band[0] / self.ceiling, band[1] / self.ceiling
 
     @property
     def flags(self) -> str:
@@ -122,7 +140,7 @@ class SiteFacts:
             above=self.row(f"{chain.measure}.above-null"),
             null=self.row(f"{chain.measure}.null"),
             ceiling=self.value(f"{chain.measure}.ceiling"),
-            ratio=self.value(f"{chain.measure}.ratio"),
+            ratio=self.row(f"{chain.measure}.ratio"),
             cauchy_schwarz=self.value(chain.measure, "cauchy-schwarz"),
             step=self.step(name),
         )

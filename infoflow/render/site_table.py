@@ -77,20 +77,29 @@ def _value(measure: str, decimals: int) -> Callable[[SiteFacts], str]:
     return cell
 
 
-def _ratio(one: SiteFacts) -> str:
-    found = one.information("input")
-    return "" if found is None or found.ratio is None else number(found.ratio, 2)
+def _ratio(chain: str) -> Callable[[SiteFacts], str]:
+    def cell(one: SiteFacts) -> str:
+        found = one.information(chain)
+        if found is None or found.ratio is None:
+            return ""
+        half = half_width(found.ratio)
+        if found.share is None or half is None:
+            return f"{number(found.share, 3)}{FLAG if found.flags else ''}"
+        return f"{found.share:.3f} ±{half:.3f}{FLAG if found.flags else ''}".replace("-", "−")
+
+    return cell
 
 
 COLUMNS = (
     Column("role", lambda one: one.site.role, 7, left=True),
     Column("batch-\nentropy", _value("batch-entropy", 2), 3),
     Column("dead\n%", lambda one: share_text(one.row("dead-neurons")), 4),
-    Column("I(X;T)\nbits", lambda one: information_text(one, "input"), 0),
-    Column("of its\nceiling", _ratio, 5),
+    Column("I(X;T)\nof ceiling", _ratio("input"), 0),
     Column("step of\nI(X;T)", lambda one: step_text(one, "input"), 2, left=True),
-    Column("I(T;Y)\nbits", lambda one: information_text(one, "label"), 1),
+    Column("I(X;T)\nbits", lambda one: information_text(one, "input"), 5),
+    Column("I(T;Y)\nof ceiling", _ratio("label"), 1),
     Column("step of\nI(T;Y)", lambda one: step_text(one, "label"), 9, left=True),
+    Column("I(T;Y)\nbits", lambda one: information_text(one, "label"), 11),
     Column("probe\n%", lambda one: share_text(one.row("probe-accuracy")), 6),
     Column("CKA\nwith X", _value("alignment.input", 2), 8),
     Column("CKA\nwith Y", _value("alignment.label", 2), 10),
@@ -124,8 +133,10 @@ def legend(sites: Sequence[SiteFacts], headings: Collection[str]) -> list[str]:
     lines = []
     if "batch-\nentropy" in headings:
         lines.append("batch-entropy in nats, the mean of a site's units")
-    if "of its\nceiling" in headings:
-        lines.append("of its ceiling: the share that compares sites")
+    if "I(X;T)\nof ceiling" in headings:
+        lines.append(
+            "of ceiling: share of ½(I(X;X) + I(T;T)), which compares sites and judges steps"
+        )
     if "probe\n%" in headings:
         lines.append("probe: accuracy of a linear classifier on the site")
     flagged = Counter(

@@ -80,6 +80,12 @@ def test_every_figure_equals_the_one_computed_by_itself(
     assert found.quadratic.note == expected.note
     assert found.quadratic.copies == expected.copies
     assert torch.allclose(found.quadratic.influence, expected.influence, atol=1e-9)
+    own = [quadratic_information(one.kernel, one.kernel).influence for one in (x, t)]
+    for one, by_itself in zip((x, t), own, strict=True):
+        assert torch.allclose(one.marginal(0).self_influence, by_itself, atol=1e-9)
+    if float(expected.ceiling) != 0:
+        on_ratio = (expected.influence - expected.ratio * sum(own) / 2) / expected.ceiling
+        assert torch.allclose(found.ratio_influence, on_ratio, atol=1e-9)
     influence = cauchy_schwarz_influence(x.kernel, t.kernel)
     assert torch.allclose(found.cauchy_schwarz_influence, influence, atol=1e-9)
     null = quadratic_null_moments(x.kernel, t.kernel)
@@ -107,9 +113,11 @@ def test_other_widths_and_thirds_equal_kernels_made_for_them() -> None:
                 else Gaussian.of(one.kernel.distances, one.width.sigma * factor)
                 for one in (x, t)
             ]
-            expected = float(quadratic_information(*kernels).value)
-            assert found.other_widths()[name] == pytest.approx(expected, abs=1e-9)
-        for value, group in zip(found.in_groups(), thirds(100, 5).T, strict=True):
+            expected = quadratic_information(*kernels)
+            wanted = (float(expected.value), float(expected.ratio))
+            assert found.other_widths()[name] == pytest.approx(wanted, abs=1e-9)
+        for figures, group in zip(found.in_groups(), thirds(100, 5).T, strict=True):
             chosen = group.nonzero().flatten()
-            expected = float(quadratic_information(x.part(chosen), t.part(chosen)).value)
-            assert value == pytest.approx(expected, abs=1e-9)
+            expected = quadratic_information(x.part(chosen), t.part(chosen))
+            wanted = (float(expected.value), float(expected.ratio))
+            assert figures == pytest.approx(wanted, abs=1e-9)

@@ -266,7 +266,7 @@ def test_a_rise_is_explained_on_each_chain() -> None:
     assert "I(T;Y) rises at 10 of 10 steps of the label chain" in found[0].sentence
     assert "sign of learning" in found[0].advice
     assert "no proof of an error" in found[1].advice
-    assert "pool1 (+0.09 bits)" in found[1].sentence
+    assert "pool1 (+0.09 of the ceiling)" in found[1].sentence
 
 
 def test_cannot_be_told_gives_the_reasons() -> None:

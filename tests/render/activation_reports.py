@@ -321,7 +321,12 @@ def _information(profile: Profile, chain: str, value: float, n: int) -> Iterator
     ceiling = value / profile.ratio if chain == "input" and profile.ratio else value + 0.3
     yield Measurement(name, f"{measure}.ceiling", "value", ceiling, "bits")
     yield Measurement(
-        name, f"{measure}.ratio", "value", value / ceiling if ceiling else 0.0, "ratio"
+        name,
+        f"{measure}.ratio",
+        "value",
+        value / ceiling if ceiling else 0.0,
+        "share",
+        *((value - 0.02) / ceiling, (value + 0.02) / ceiling) if ceiling else (None, None),
     )
 
 

@@ -96,7 +96,7 @@ def test_captions_say_file_data_and_samples(name: str) -> None:
     ("name", "units"),
     [
         ("information-profile", ("I(X;T) (bits)", "I(T;Y) (bits)", "batch-entropy (nats)")),
-        ("data-processing", ("I(X;T) (bits)",)),
+        ("data-processing", ("I(X;T), share of its ceiling",)),
         ("redundancy", ("copy-invariant\n(bits)",)),
         ("calibration", ("confidence", "accuracy", "samples (%)")),
     ],

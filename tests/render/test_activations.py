@@ -74,15 +74,15 @@ def test_the_terminal_says_what_the_figures_are() -> None:
         "entropy-difference form, without diagonal; α = 2; σ half the median distance; n = 1,000",
         "on the label chain that it moved the classes apart",
         "Two figures may be compared where X and the rule for σ are the same",
-        "conv2 1.57 0 1.70 ±0.02 0.97 ↓ falls 1.64 ±0.02",
-        "conv1.relu 1.24 3.0 1.75 ±0.02 0.99 ? cannot be told",
+        "conv2 1.57 0 0.970 ±0.011 ↓ falls 0.845 ±0.010",
+        "conv1.relu 1.24 3.0 0.990 ±0.011 ? cannot be told",
     ):
         assert words in flat
 
 
 def test_narrow_windows_keep_information_and_its_step() -> None:
     text = printed(lenet_report(), 60)
-    assert "1.70 ±0.02" in text
+    assert "0.970 ±0.011" in text
     assert "↓ falls" in text
     assert "probe" not in text
     assert "nonlinearity" in printed(lenet_report(), 140)
@@ -128,7 +128,7 @@ def test_markdown_is_one_table_of_sites() -> None:
     lines = [line for line in part.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 11
     assert len({line.count("|") for line in lines}) == 1
-    assert "| fc1.relu | nonlinearity | 1.09 | 14.0 | 1.55 ±0.02 | 0.82 | ↓ falls |" in part
+    assert "| fc1.relu | nonlinearity | 1.09 | 14.0 | 0.820 ±0.011 | ↓ falls | 1.55 ±0.02 |" in part
     assert "<script>" not in to_markdown(hostile_activations())
 
 
@@ -178,8 +178,8 @@ def test_a_step_whose_sign_is_not_steady_has_a_reservation() -> None:
         for row in report.measurements
     )
     text = " ".join(printed(replace(report, measurements=rows)).split())
-    assert "fc1 1.45 0 1.58 ±0.02 0.85 ↓ falls* 2.28" in text
-    assert "fc1.relu 1.09 14.0 1.55 ±0.02 0.82 ↓ falls 2.35" in text
+    assert "fc1 1.45 0 0.850 ±0.011 ↓ falls* 0.884" in text
+    assert "fc1.relu 1.09 14.0 0.820 ±0.011 ↓ falls 0.887" in text
     assert "* with a reservation: the sign changes with σ (1)" in text
 
 

@@ -112,8 +112,9 @@ def test_a_step_is_drawn_from_the_site_before_it_on_the_chain() -> None:
     """Three sites at 1, 0.5 and 0.5 bits: a line falls, then one runs level."""
     sites = tuple(Site(name, "linear map", (4,), True) for name in "abc")
     rows = [
-        Measurement(name, "mutual-information.input", "value", value, "bits")
+        Measurement(name, f"mutual-information.input{part}", "value", value, unit)
         for name, value in zip("abc", (1.0, 0.5, 0.5), strict=True)
+        for part, unit in (("", "bits"), (".ratio", "share"))
     ] + [
         Measurement("b", "data-processing.input", "value", -0.5, "bits", -0.6, -0.4, note="falls"),
         Measurement("c", "data-processing.input", "value", 0.0, "bits", note="cannot be told"),

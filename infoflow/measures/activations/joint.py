@@ -7,6 +7,7 @@ on groups of the samples, and linear alignment: the same figures as `quadratic`,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,6 +74,13 @@ class Joint:
         return cauchy_schwarz_influence_of(self.sums, self.as_neighbour, *self._sigmas)
 
     @property
+    def ratio_influence(self) -> Tensor:
+        """(n,) influence of each sample on I₂ over its ceiling: of r = I/C, (L_I − r L_C)/C."""
+        on_ceiling = (self.x.self_influence + self.t.self_influence) / 2
+        found = self.quadratic
+        return (found.influence - found.ratio * on_ceiling) / found.ceiling
+
+    @property
     def null(self) -> Null:
         """The null of I₂ from Mantel's exact moments, see `quadratic_null_moments`."""
         if self.x.samples < 4:
@@ -87,21 +95,21 @@ class Joint:
         own = (_centred(one.linear_square, one.linear, one.linear) for one in (self.x, self.t))
         return float(crossed / torch.stack(list(own)).clamp(min=0.0).prod().sqrt())
 
-    def other_widths(self) -> dict[str, float]:
-        """I₂ with both σ halved and doubled, by the factor's name; labels have no σ."""
+    def other_widths(self) -> dict[str, tuple[float, float]]:
+        """I₂ and its ratio with both σ halved and doubled, by name; labels have no σ."""
         return {
-            name: float(joint.log2() - one.log2() - other.log2())
+            name: _with_ratio(joint, *one, *other)
             for name, joint, one, other in (
                 ("half-sigma", self.half, self.x.half, self.t.half),
                 ("double-sigma", self.double, self.x.double, self.t.double),
             )
         }
 
-    def in_groups(self) -> list[float]:
-        """I₂ inside each group, σ as of all samples."""
-        found = self.within.log2() - self.x.within.log2() - self.t.within.log2()
-        values: list[float] = found.tolist()
-        return values
+    def in_groups(self) -> list[tuple[float, float]]:
+        """I₂ and its ratio inside each group, σ as of all samples."""
+        parts = (self.within, self.x.within, self.x.within_square, self.t.within,
+                 self.t.within_square)  # fmt: skip
+        return [_with_ratio(*group) for group in zip(*parts, strict=True)]
 
 
 def joint(x: Marginal, t: Marginal) -> Joint:
@@ -178,8 +186,8 @@ class _Sums:
             x.rows,
             t.rows,
             self.by_group[:, 0] / (n - 1),
-            x.square,
-            t.square,
+            x.squares.mean(),
+            t.squares.mean(),
             means["abab"],
             x.slope,
             t.slope,
@@ -197,6 +205,15 @@ class _Sums:
             means["double"],
             self.totals["aligned"] * self.factor,
         )
+
+
+def _with_ratio(
+    both: Tensor, one: Tensor, one_square: Tensor, other: Tensor, other_square: Tensor
+) -> tuple[float, float]:
+    """I₂ and I₂ over its ceiling, from means of a b, a, a², b and b²; NaN where that is 0."""
+    value = float(both.log2() - one.log2() - other.log2())
+    ceiling = float((one_square.log2() + other_square.log2()) / 2 - one.log2() - other.log2())
+    return value, value / ceiling if ceiling else math.nan
 
 
 def _sloped(one: Marginal, mean: Tensor) -> Tensor | None:

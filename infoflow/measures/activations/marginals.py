@@ -6,6 +6,7 @@ alignment compares, −½‖x − y‖² up to what centring takes away (of labe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -60,10 +61,12 @@ class Marginal:
         groups: (n, g), float64: 1 where a sample is in a group.
         rows: (n,) mean over j of a_ij.
         within: (g,) mean of a over the pairs inside a group.
-        square: Mean of a².
-        half: Mean of a of half the width, a⁴.
-        double: Mean of a of twice the width.
+        squares: (n,) mean over j of a_ij².
+        within_square: (g,) mean of a² over the pairs inside a group.
+        half: Mean of a of half the width, a⁴, and of its square.
+        double: Mean of a of twice the width, and of its square.
         slope: (n,) mean over j of ∂a_ij/∂log σ; None where σ is fixed.
+        square_slope: Mean of ∂a²/∂log σ; None where σ is fixed.
         linear: (n,) sum over j of L_ij, the diagonal included.
         linear_square: Sum of L² over all i, j.
     """
@@ -72,10 +75,12 @@ class Marginal:
     groups: Tensor
     rows: Tensor
     within: Tensor
-    square: Tensor
-    half: Tensor
-    double: Tensor
+    squares: Tensor
+    within_square: Tensor
+    half: tuple[Tensor, Tensor]
+    double: tuple[Tensor, Tensor]
     slope: Tensor | None
+    square_slope: Tensor | None
     linear: Tensor
     linear_square: Tensor
 
@@ -87,7 +92,17 @@ class Marginal:
     @property
     def chains(self) -> Chains:
         """What Mantel's moments need of a."""
-        return Chains.of_sums(self.rows * (self.samples - 1), self.square)
+        return Chains.of_sums(self.rows * (self.samples - 1), self.squares.mean())
+
+    @property
+    def self_influence(self) -> Tensor:
+        """(n,) influence of each sample on I₂ of the variable with itself, in bits."""
+        square, mean = self.squares.mean(), self.rows.mean()
+        found = 2 * (self.squares / square - 2 * self.rows / mean + 1)
+        on_sigma = self.kernel.sigma_influence
+        if on_sigma is not None and self.slope is not None and self.square_slope is not None:
+            found = found + (self.square_slope / square - 2 * self.slope.mean() / mean) * on_sigma
+        return found / math.log(2)
 
 
 def marginal(kernel: Kernel, groups: Tensor) -> Marginal:
@@ -100,37 +115,45 @@ def marginal(kernel: Kernel, groups: Tensor) -> Marginal:
     n = kernel.samples
     ones = groups.new_ones(n, 1)
     by_group = groups.new_zeros(n, 1 + groups.shape[1])
+    squared_by_group = torch.zeros_like(by_group)
     weights = torch.cat([ones, groups], dim=1)
     slope, linear = groups.new_zeros(n), groups.new_zeros(n)
-    square, half, double, linear_square = (groups.new_zeros(()) for _ in range(4))
+    half, half_square, double, double_square = (groups.new_zeros(()) for _ in range(4))
+    square_slope, linear_square = groups.new_zeros(()), groups.new_zeros(())
     factor = 1.0
     sloped = isinstance(kernel, Gaussian) and kernel.sigma_influence is not None
     for rows, columns, tile in over(kernel):
         times = 1 if rows.start == columns.start else 2
         add_rows(by_group, tile.a, weights, rows, columns)
-        square += times * dot(tile.a, tile.a)
         squared = tile.a * tile.a
-        half += times * dot(squared, squared)
+        add_rows(squared_by_group, squared, weights, rows, columns)
         double += times * tile.double.sum()
+        double_square += times * dot(tile.double, tile.double)
         add_rows(linear[:, None], tile.linear, ones, rows, columns)
         linear_square += times * dot(tile.linear, tile.linear)
         if sloped and tile.distances is not None:
             add_rows(slope[:, None], tile.a * tile.distances, ones, rows, columns)
+            square_slope += times * dot(squared, tile.distances)
+        squared.square_()
+        half += times * squared.sum()
+        half_square += times * dot(squared, squared)
         factor = tile.factor
     if not isinstance(kernel, Gaussian):
-        half, double = by_group[:, 0].sum(), by_group[:, 0].sum()
+        half = double = by_group[:, 0].sum()
+        half_square = double_square = squared_by_group[:, 0].sum()
     pairs = n * (n - 1)
+    per_sigma = 2 / kernel.sigma**2 if isinstance(kernel, Gaussian) else torch.zeros(())
     return Marginal(
         kernel,
         groups,
         by_group[:, 0] / (n - 1),
         group_means(by_group[:, 1:], groups),
-        square / pairs,
-        half / pairs,
-        double / pairs,
-        slope * (2 / kernel.sigma**2 / (n - 1))
-        if isinstance(kernel, Gaussian) and sloped
-        else None,
+        squared_by_group[:, 0] / (n - 1),
+        group_means(squared_by_group[:, 1:], groups),
+        (half / pairs, half_square / pairs),
+        (double / pairs, double_square / pairs),
+        slope * per_sigma / (n - 1) if sloped else None,
+        2 * square_slope * per_sigma / pairs if sloped else None,
         linear * factor,
         linear_square * factor**2,
     )

@@ -153,7 +153,8 @@ def null_of_moments(
     if not (centre > 0 and moments.mean > 0):
         # No two samples are within the kernels' reach: there is no logarithm to speak of.
         return Null(math.nan, math.nan, math.nan, math.nan, 0, 1.0)
-    spread = math.sqrt(moments.variance) / centre
+    # Where all kernels are near 1 the variance is the rounding of larger numbers' difference.
+    spread = math.sqrt(max(moments.variance, 0.0)) / centre
     base = math.log2(moments.mean) if marginal is None else marginal
     mean = math.log2(centre) - base - spread**2 / (2 * math.log(2))
     deviation = spread / math.log(2)

@@ -69,8 +69,18 @@ def _hint(found: Information) -> str:
     return "; ".join(filter(None, [*parts, found.flags]))
 
 
-def _ratio(one: SiteFacts) -> Cell:
-    return of_row(one.row("mutual-information.input.ratio"), 2)
+def _ratio(chain: str) -> Callable[[SiteFacts], Cell]:
+    def cell(one: SiteFacts) -> Cell:
+        found = one.information(chain)
+        if found is None or found.ratio is None:
+            return EMPTY
+        ends = found.share_interval
+        half = f" ±{fixed((ends[1] - ends[0]) / 2, 2)}" if ends and found.share is not None else ""
+        plain = of_row(found.ratio, 2)
+        return Cell(f"{plain.text}{half}{'*' if found.flags else ''}", found.flags or plain.title,
+                    plain.order)  # fmt: skip
+
+    return cell
 
 
 def _alignment(one: SiteFacts) -> Cell:
@@ -87,7 +97,7 @@ def _step(chain: str) -> Callable[[SiteFacts], Cell]:
         if found is None:
             return EMPTY
         row = found.row
-        hint = "" if row.value is None else f"{figure(row.value, 3)} bits"
+        hint = "" if row.value is None else f"{figure(row.value, 3)} of the ceiling"
         if row.low is not None and row.high is not None:
             hint += f" ({figure(row.low, 3)} … {figure(row.high, 3)})"
         hint = "; ".join(filter(None, [hint, found.reason]))
@@ -103,11 +113,12 @@ COLUMNS = (
     SiteColumn("role", "○ off the chain", "read-chains", _role),
     SiteColumn("batch-entropy", "mean, nats", "read-batch-entropy", _number("batch-entropy", 2)),
     SiteColumn("dead", "% of units", "read-batch-entropy", _share("dead-neurons")),
-    SiteColumn("I(X;T)", "bits above null", "read-information", _bits("input")),
-    SiteColumn("of its ceiling", "ratio", "read-information", _ratio),
+    SiteColumn("I(X;T)", "of its ceiling", "read-information", _ratio("input")),
     SiteColumn("step", "of I(X;T)", "read-chains", _step("input")),
-    SiteColumn("I(T;Y)", "bits above null", "read-information", _bits("label")),
+    SiteColumn("I(X;T)", "bits above null", "read-information", _bits("input")),
+    SiteColumn("I(T;Y)", "of its ceiling", "read-information", _ratio("label")),
     SiteColumn("step", "of I(T;Y)", "read-chains", _step("label")),
+    SiteColumn("I(T;Y)", "bits above null", "read-information", _bits("label")),
     SiteColumn("CKA", "with X, Y", "read-information", _alignment),
     SiteColumn("probe", "% right", "read-information", _share("probe-accuracy")),
     SiteColumn("‖δ‖", "a sample", "read-batch-entropy", _number("gradient-norm", 3)),

@@ -105,7 +105,8 @@ def _chain(activations: Activations, chain: Chain) -> ChainView | None:
         sites,
         [partial(steps_panel, sites, chain.name)],
         {
-            chain.symbol: _of(f"{chain.measure}.above-null"),
+            f"{chain.symbol} of its ceiling": _of(f"{chain.measure}.ratio"),
+            f"{chain.symbol}, bits": _of(f"{chain.measure}.above-null"),
             "step": _of(chain.steps),
             "word": None,
         },

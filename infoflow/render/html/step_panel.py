@@ -26,7 +26,7 @@ _STEP_WORDS = {
 def steps_panel(sites: Sequence[SiteFacts], name: str, x: Scale, top: float) -> Panel | None:
     """A chain with each step's line in the colour of its word, and its sign."""
     found = [one.information(name) for one in sites]
-    if not any(one is not None and one.value is not None for one in found):
+    if not any(one is not None and one.share is not None for one in found):
         return None
     bottom = top + 170
     values = [v for one in found if one is not None for v in _near(one)]
@@ -34,34 +34,34 @@ def steps_panel(sites: Sequence[SiteFacts], name: str, x: Scale, top: float) -> 
     lines, marks = [], []
     legend: dict[str, str] = {}
     for index, one in enumerate(found):
-        if one is None or one.value is None:
+        if one is None or one.share is None:
             continue
-        if one.null_band is not None and y.holds(one.null_band[1]):
-            marks.append(band(x, index, y, *one.null_band))
+        if one.share_null is not None and y.holds(one.share_null[1]):
+            marks.append(band(x, index, y, *one.share_null))
             legend["null-band"] = "null: samples permuted, 95 %"
-        marks.append(bar(x, index, y, one.interval))
-        marks.append(tag("circle", class_="pt", cx=x(index + 0.5), cy=y(one.value),
+        marks.append(bar(x, index, y, one.share_interval))
+        marks.append(tag("circle", class_="pt", cx=x(index + 0.5), cy=y(one.share),
                          r=mark_size(x)))  # fmt: skip
         before = found[index - 1] if index else None
-        if before is not None and before.value is not None and one.step is not None:
-            lines.append(_step(one, before.value, x, y, index))
+        if before is not None and before.share is not None and one.step is not None:
+            lines.append(_step(one, before.share, x, y, index))
             legend[STEP_CLASSES[one.step.word]] = _STEP_WORDS[one.step.word]
     order = {key: place for place, key in enumerate(STEP_CLASSES.values())}
     told = sorted(legend.items(), key=lambda item: order.get(item[0], len(order)))
     return Panel(
-        f"{CHAINS[name].symbol}, bits", top, bottom, y, tuple(y.ticks(5)), tick_text,
+        f"{CHAINS[name].symbol} of its ceiling", top, bottom, y, tuple(y.ticks(5)), tick_text,
         join([*lines, *marks]), tuple(told),
     )  # fmt: skip
 
 
 def _near(one: Information) -> list[float]:
     """What a panel of steps must hold: the figures, so that small steps can be seen."""
-    return [value for value in (one.value, *(one.interval or ())) if value is not None]
+    return [value for value in (one.share, *(one.share_interval or ())) if value is not None]
 
 
 def _step(one: Information, before: float, x: Scale, y: Scale, index: int) -> Markup:
     """The line of a step to a site, and its sign in the middle."""
-    step, value = one.step, one.value
+    step, value = one.step, one.share
     if step is None or value is None:
         return Markup("")
     start, stop = (x(index - 0.5), y(before)), (x(index + 0.5), y(value))

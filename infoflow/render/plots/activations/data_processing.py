@@ -24,7 +24,6 @@ from infoflow.render.plots.activations.sites import (
     FROM_OUTPUT,
     RISE,
     UNTOLD,
-    errors,
     estimator_text,
     head,
 )
@@ -64,14 +63,16 @@ def _page(report: Report, activations: Activations, chain: Chain) -> Figure:
         if before is not None and here is not None:
             _step(axes, place, before, here)
     known = [(float(i), one) for i, one in enumerate(found) if one is not None]
-    errors(axes, known, "black")
+    for x, one in known:
+        if one.share_interval is not None:
+            axes.vlines(x, *one.share_interval, color="black", linewidth=0.8, zorder=3)
     axes.plot(
-        [x for x, one in known if one.value is not None],
-        [one.value for _, one in known if one.value is not None],
+        [x for x, one in known if one.share is not None],
+        [one.share for _, one in known if one.share is not None],
         linestyle="none", marker="o", color="black", markersize=3.5, zorder=5,
     )  # fmt: skip
     axes.margins(y=0.22)
-    axes.set_ylabel(f"{chain.symbol} (bits)")
+    axes.set_ylabel(f"{chain.symbol}, share of its ceiling")
     axes.set_title(chain.title)
     _legend(figure, sites, chain)
     words = FROM_OUTPUT if chain.backward else FROM_INPUT
@@ -80,10 +81,10 @@ def _page(report: Report, activations: Activations, chain: Chain) -> Figure:
 
 
 def _step(axes: Axes, place: int, before: Information, here: Information) -> None:
-    if before.value is None or here.value is None or here.step is None:
+    if before.share is None or here.share is None or here.step is None:
         return
     colour, line, sign = LOOKS[here.step.word]
-    ends = (before.value, here.value)
+    ends = (before.share, here.share)
     axes.plot([place - 1, place], ends, color=colour, linestyle=line, linewidth=1.6, zorder=2)
     middle = (place - 0.5, sum(ends) / 2)
     if sign:
@@ -109,8 +110,8 @@ def _caption(report: Report, sites: Sequence[SiteFacts], chain: Chain) -> str:
         (
             head(report, f"{chain.symbol} along the {chain.title} (after Yu et al., Figure 3)"),
             estimator_text(sites, chain.measure),
-            "Bits above the mean of permuted samples; bars: 95 % intervals; a step is judged by "
-            "the interval of its paired difference, Holm-corrected",
+            "Shares of each site's ceiling; bars: 95 % intervals; a step is judged by the interval "
+            "of its paired difference, Holm-corrected",
             chain.rise,
             f"{counted(off, 'site')} off the chain left out" if off else "",
         )

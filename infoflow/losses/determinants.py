@@ -37,16 +37,17 @@ class _LogAbsDet(torch.autograd.Function):
         diagonal = factor.diagonal().abs()
         epsilon = matrix.shape[0] * torch.finfo(matrix.dtype).eps
         regular = not int(info) and bool(diagonal.min() > epsilon * diagonal.max())
-        context.regular = regular
-        if regular or not bool(torch.isfinite(wide).all()):
-            context.regular = True
+        context.regular = regular or not bool(torch.isfinite(wide).all())
+        if context.regular:
             context.save_for_backward(factor, pivots)
-            return diagonal.log().sum().to(_result(matrix))
+            regular_value: Tensor = diagonal.log().sum().to(_result(matrix))
+            return regular_value
         left, sigma, right = torch.linalg.svd(wide)
         delta = torch.clamp_min(epsilon * sigma[0], torch.finfo(wide.dtype).tiny ** 0.5)
         squares = sigma.square() + delta.square()
         context.save_for_backward((left * (sigma / squares)) @ right)
-        return (0.5 * squares.log().sum()).to(_result(matrix))
+        value: Tensor = (0.5 * squares.log().sum()).to(_result(matrix))
+        return value
 
     @staticmethod
     def backward(context: Any, *gradients: Any) -> Any:

@@ -132,6 +132,7 @@ class EntropyLoss(nn.Module):
         if self._collecting:
             raise CaptureError("Inside collecting() there is no loss; call collect() there.")
         step = self._step(task_loss, output, x, targets, mask, samples)
+        kind = torch.promote_types(step.task.dtype, torch.float32)
         found = {"task": step.task}
         for index, (name, term) in enumerate(self._named_terms()):
             known = None if self._collected is None else self._collected.moments.get(index)
@@ -140,7 +141,7 @@ class EntropyLoss(nn.Module):
             if value is None:
                 continue
             self._values[name] = value.detach()
-            part = term.contribution(of_term, value)
+            part = term.contribution(of_term, value).to(kind)
             found[name] = part if term.multiplies_task or share == 1 else share * part
         if self._collected is not None:
             self._collected.parts -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -92,9 +93,10 @@ class BatchEntropy(Term):
         rows = self.rows(step)
         if step.known is not None or step.part.processes > 1:
             whole = step.known or merged_over_processes(self.moments(step))
-            sizes = [r.shape[1] for _, _, r, _ in rows]
-            cut = [part.split(sizes) for part in (whole.count, whole.mean, whole.deviation)]
-            moments = [UnitMoments(*parts) for parts in zip(*cut, strict=True)]
+            ends = list(accumulate(r.shape[1] for _, _, r, _ in rows))[:-1]
+            parts = (whole.count, whole.mean, whole.deviation)
+            cut = [part.tensor_split(ends) for part in parts]
+            moments = [UnitMoments(*each) for each in zip(*cut, strict=True)]
         else:
             moments = [unit_moments(r, weight) for _, _, r, weight in rows]
         alpha = shared(self.alpha, step.share)

@@ -23,7 +23,7 @@ def corner_losses(weight: Tensor, form: str = "log", epsilon: float = 1e-3) -> T
             1/(|c₁₁| + ε), as published.
         epsilon: ε of the form ``inverse``.
     """
-    corner = weight[(slice(None), slice(None), *([0] * (weight.ndim - 2)))]
+    corner = weight.flatten(2)[..., 0]
     corner = corner if corner.dtype == torch.float64 else corner.float()
     if form == "inverse":
         return 1 / (corner.abs() + epsilon)

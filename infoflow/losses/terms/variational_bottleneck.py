@@ -35,7 +35,8 @@ class VariationalBottleneckTerm(Term):
         for place in self.places:
             for _, tensor in step.activations.get(place.name, ()):
                 wide = tensor if tensor.dtype.itemsize > 4 else tensor.float()
-                each = gaussian_kl(*wide.chunk(2, dim=-1)).sum(dim=-1).flatten()
+                mean, log_scale = wide.chunk(2, dim=-1)
+                each = gaussian_kl(mean, log_scale).sum(dim=-1).flatten()
                 total = step.mean(each) if total is None else total + step.mean(each)
         assert total is not None
         return total

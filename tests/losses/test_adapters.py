@@ -161,7 +161,11 @@ def test_transformers(tmp_path, accumulate):
     logged = [row for row in trainer.state.log_history if "batch-entropy=0.5" in row]
     assert len(logged) == steps
     restored = InOrder(
-        model=Classifier(), args=arguments, train_dataset=Rows(), entropy_losses=SPECS
+        model=Classifier(),
+        args=arguments,
+        train_dataset=Rows(),
+        eval_dataset=Rows(),
+        entropy_losses=SPECS,
     )
     restored._load_from_checkpoint(str(tmp_path / f"checkpoint-{steps}"))
     assert torch.equal(restored.entropy.terms[0].alpha, trainer.entropy.terms[0].alpha)

@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from harness import header
 
 from infoflow.losses import EntropyLoss
-from infoflow.losses.unit_moments import unit_moments
 
 Step = Callable[[], object]
 
@@ -60,13 +59,15 @@ class Side:
         self.alpha = nn.Parameter(torch.full((max(len(places), 1),), 0.5))
         groups = [{"params": list(model.parameters())}]
         self.entropy: EntropyLoss | None = None
-        if kind == "ours":
+        if kind == "monitoring":
+            request = request.replace("batch-entropy=0.2", "batch-entropy=0")
+        if kind in {"ours", "monitoring"}:
             self.entropy = EntropyLoss(model, request)
             groups += self.entropy.parameter_groups()
-        elif kind in {"published", "monitoring"}:
+        elif kind == "published":
             for place in places:
                 place.register_forward_hook(lambda m, i, o: self.seen.append(o))
-            groups += [{"params": [self.alpha]}] if kind == "published" else []
+            groups.append({"params": [self.alpha]})
         make = torch.optim.Adam if adam else torch.optim.SGD
         self.optimizer = make(groups, lr=1e-5)
 
@@ -79,9 +80,6 @@ class Side:
             loss = self.entropy(loss)
         elif self.kind == "published":
             loss = published(self.seen, self.alpha, loss, 0.2)
-        elif self.kind == "monitoring":
-            for activation in self.seen:
-                unit_moments(activation.flatten(1))
         loss.backward()
         self.optimizer.step()
 

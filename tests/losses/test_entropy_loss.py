@@ -156,6 +156,17 @@ def test_the_total_keeps_the_type_of_the_task_loss():
     assert entropy(loss, targets=y).dtype == torch.float32
 
 
+def test_a_strength_of_zero_only_measures():
+    model, (x, y) = mlp(), batch()
+    watched = EntropyLoss(model, "batch-entropy=0")
+    loss = task(model, x, y)
+    assert torch.equal(watched(loss), loss)
+    measured = watched.values["batch-entropy=0"]
+    other = EntropyLoss(model, SPEC)
+    other(task(model, x, y))
+    assert measured == other.values[SPEC]
+
+
 def test_state_goes_through_a_file(tmp_path):
     model, (x, y) = mlp(), batch()
     entropy = EntropyLoss(model, SPEC)

@@ -106,7 +106,7 @@ def test_the_fused_gradient():
     assert gradcheck(lambda r: with_gradient(r, unit_moments(r, weight), 1.0, weight), (rows,))
 
 
-def test_wide_rows_go_in_blocks():
+def test_many_wide_rows_in_float32():
     rows = torch.randn(600, 2000, requires_grad=True)
     found = with_gradient(rows, unit_moments(rows))
     torch.testing.assert_close(found, rows.var(0, correction=0), rtol=1e-4, atol=1e-5)

@@ -183,11 +183,11 @@ def resnet26() -> nn.Module:
 
 
 def vgg16(rounds: int) -> None:
-    """VGG16 at 224 × 224: the dense and conv losses by their own cost, over a step of batch 8."""
+    """VGG16 at 224 × 224: the dense and conv losses by their own cost, over a step of batch 32."""
     import torchvision
 
     model = torchvision.models.vgg16()
-    x, y = torch.randn(8, 3, 224, 224), torch.randint(0, 1000, (8,))
+    x, y = torch.randn(32, 3, 224, 224), torch.randint(0, 1000, (32,))
     side = Side(model, x, y, "plain", "", [], adam=False)
     every = 10
     entropy = EntropyLoss(model, "dense=1e-4", "conv=1e-4")
@@ -202,7 +202,7 @@ def vgg16(rounds: int) -> None:
         ("every step", 1 + added / plain),
         (f"every={every}", 1 + added / plain / every),
     ):
-        print(f"| VGG16, batch 8, dense + conv | {name} | {added:.3f} s | {ratio:.3f} | 1.05 |")
+        print(f"| VGG16, batch 32, dense + conv | {name} | {added:.3f} s | {ratio:.3f} | 1.05 |")
 
 
 def cpu(step: Step) -> float:
@@ -217,4 +217,4 @@ if __name__ == "__main__":
     wanted = sys.argv[1:] or ["fnn", "resnet", "vgg16"]
     print(header("step | side | CPU a step | ratio | goal"))
     for name in wanted:
-        {"fnn": lambda: fnn(15), "resnet": lambda: resnet(9), "vgg16": lambda: vgg16(3)}[name]()
+        {"fnn": lambda: fnn(15), "resnet": lambda: resnet(9), "vgg16": lambda: vgg16(2)}[name]()

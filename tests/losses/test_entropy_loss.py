@@ -86,6 +86,22 @@ def test_repeated_checkpointed_and_compiled_modules_give_the_same(way):
             torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
+def test_a_compiled_network_with_changes_in_place():
+    x, y = batch()
+    reference, model = mlp(), mlp(inplace=True)
+    plain, entropy = EntropyLoss(reference, SPEC), EntropyLoss(model, SPEC)
+    plain(task(reference, x, y)).backward()
+    torch._dynamo.reset()
+    run = torch.compile(model, backend="aot_eager")
+    for _ in range(3):
+        model.zero_grad()
+        entropy(task(run, x, y)).backward()
+        assert entropy.details[SPEC] == pytest.approx(plain.details[SPEC], rel=1e-9)
+        for ours, theirs in zip(gradients(model), gradients(reference), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
 def test_what_cannot_be_watched_stops_with_a_sentence():
     x, y = batch()
     model = Repeated(True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from functools import cache
+
 import pytest
 import torch
 from torch import nn
@@ -11,21 +15,20 @@ from infoflow.losses import EntropyLoss
 from tests.cases import SHARED
 
 
+@cache
 def mnist():
     """Training images (n, 784) and labels, then test images and labels, standardised."""
-    import sys
-
-    sys.dont_write_bytecode = True
-    unpack = pytest.importorskip("tests.data_sets")
-    del unpack
     script = SHARED / "data" / "unpack.py"
     if not script.is_file():
         pytest.skip(f"needs the shared data of {script.parent}")
-    import importlib.util
-
+    pytest.importorskip("PIL")
     spec = importlib.util.spec_from_file_location("shared_unpack", script)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
     found = []
     for split in ("train", "test"):
         entry = module.read_manifest()["data_sets"]["mnist"]["splits"][split]

@@ -27,7 +27,9 @@ def name_and(measure, key):
 
 def test_the_python_examples_run(monkeypatch, capsys):
     monkeypatch.chdir(SAMPLES.parent)
-    report, comparison = re.findall(r"^```python\n(.*?)^```", README, re.S | re.M)
+    losses, report, comparison = re.findall(r"^```python\n(.*?)^```", README, re.S | re.M)
+    exec(compile(losses, "README.md", "exec"), {})
+    assert "batch-entropy=0.2" in capsys.readouterr().out
     exec(compile(comparison, "README.md", "exec"), {})
     changes = [float(line.split()[1]) for line in capsys.readouterr().out.splitlines()]
     assert len(changes) == 3

@@ -1,4 +1,4 @@
-"""``infoflow measures`` and ``infoflow formats``: what there is, with units and sources."""
+"""``infoflow measures``, ``formats`` and ``losses``: what there is, with units and sources."""
 
 from __future__ import annotations
 
@@ -36,6 +36,41 @@ def formats(json: options.Json = False, no_color: options.NoColor = False) -> No
         print("\nrecognised by names and shapes:")  # noqa: T201
         for rule in ARCHITECTURES:
             print(f"  {rule.name}: {rule.summary} ({len(rule.names())} listed)")  # noqa: T201
+
+
+def losses(json: options.Json = False, no_color: options.NoColor = False) -> None:
+    """List every entropy loss with what it does, its settings and source."""
+    from infoflow.losses import LOSSES
+
+    rows = [
+        {
+            "name": loss.name,
+            "summary": loss.summary,
+            "sign": loss.sign,
+            "layers": loss.layers,
+            "settings": "\n".join(
+                f"{name}={setting.default}: {setting.meaning}"
+                for name, setting in loss.settings.items()
+            ),
+            "source": loss.source,
+        }
+        for loss in LOSSES.values()
+    ]
+    if json:
+        _show(rows, [], json, no_color)
+        return
+    from textwrap import fill
+
+    for row in rows:
+        lines = [row["sign"], f"layers: {row['layers']}", f"source: {row['source']}"]
+        print(fill(f"{row['name']}: {row['summary']}", 80, subsequent_indent="  "))  # noqa: T201
+        for indent, line in [("  ", x) for x in lines] + [
+            ("    ", x) for x in row["settings"].splitlines()
+        ]:
+            print(  # noqa: T201
+                fill(line, 80, initial_indent=indent, subsequent_indent=f"{indent}  ")
+            )
+    print("\nas NAME=λ[,setting=value…][:all | first | PATTERN]")  # noqa: T201
 
 
 def _show(rows: list[dict[str, str]], keys: list[str], json: bool, no_color: bool) -> None:

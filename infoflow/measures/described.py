@@ -4,6 +4,8 @@ from __future__ import annotations
 
 LBE = "Layerwise batch-entropy regularization (LBE), eqs. 2-6"
 REN = "Yu, Jenssen, Principe, Understanding CNNs with information theory (REN); matrix-based Rényi"
+BEFORE = "change of the ratio to the ceiling from the site before"
+AFTER = "change of the ratio to the ceiling from the site after"
 QUADRATIC = "quadratic Rényi entropies without diagonal; Principe, Information Theoretic Learning"
 
 _SUFFIXES = {
@@ -85,12 +87,12 @@ ACTIVATIONS: dict[str, tuple[str, str, str, str]] = {
                           QUADRATIC),
     "linear-redundancy": ("R² > 0.99", "share", "maps that are linear combinations of the others",
                           "multiple correlation"),
-    "data-processing.input": ("ΔI(X;T)", "bits", "change from the site before on the chain", REN),
-    "data-processing.label": ("ΔI(T;Y)", "bits", "change from the site before on the chain", REN),
-    "data-processing.error": ("ΔI(δ_L;δ)", "bits", "change from the site after on the chain", REN),
+    "data-processing.input": ("Δr, I(X;T)", "share", BEFORE, REN),
+    "data-processing.label": ("Δr, I(T;Y)", "share", BEFORE, REN),
+    "data-processing.error": ("Δr, I(δ_L;δ)", "share", AFTER, REN),
     "data-processing.error.magnitude": (
-        "ΔI(‖δ_L‖;‖δ‖)", "bits", "change from the site after on the chain", REN),
+        "Δr, I(‖δ_L‖;‖δ‖)", "share", AFTER, REN),
     "data-processing.error.raw": (
-        "ΔI(δ_L;δ) raw", "bits", "change from the site after on the chain", REN),
+        "Δr, I(δ_L;δ) raw", "share", AFTER, REN),
 }  # fmt: skip
 """Symbol, unit, summary and source of each measure of activations, by its stable name."""

@@ -19,7 +19,7 @@ from infoflow.render.html.step_panel import steps_panel
 from infoflow.render.html.words import figure, fixed, shown, title
 from infoflow.report import Measurement
 
-STEP_PLOT = 620.0
+STEP_PLOT = 470.0
 """Width of a chain's chart."""
 
 Chosen = Callable[[SiteFacts], Measurement | None]

@@ -65,7 +65,7 @@ def command(run, tmp_path: Path):
     return analyze
 
 
-@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("signal", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.long)])
 def test_an_interrupted_run_writes_whole_sites_marked_as_partial(
     command, run, tmp_path: Path, signal: str
 ) -> None:

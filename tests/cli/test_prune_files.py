@@ -152,7 +152,14 @@ def test_the_module_is_returned_to_python():
         assert pruned.module(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
 
 
-@pytest.mark.parametrize("kind", ["bfloat16", "float64", "float8_e4m3fn"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "float8_e4m3fn",
+        pytest.param("bfloat16", marks=pytest.mark.long),
+        pytest.param("float64", marks=pytest.mark.long),
+    ],
+)
 def test_tensors_keep_their_type_and_untouched_numbers_their_bytes(run, tmp_path, kind):
     dtype = np.dtype(getattr(ml_dtypes, kind, None) or kind)
     tensors = {name: torch.from_numpy(value) for name, value in load_file(VGG).items()}

@@ -19,6 +19,7 @@ from infoflow.activations.error_chain import error_variables
 from infoflow.activations.information import Information, Variant
 from infoflow.activations.outputs import ends
 from infoflow.activations.request import ActivationRequest
+from infoflow.activations.rows import number
 from infoflow.capture import Site
 from infoflow.errors import InfoflowError
 from infoflow.kernels import squared_distances
@@ -198,6 +199,14 @@ def test_each_error_chain_has_steps_and_the_main_ones_an_order(data: str) -> Non
     third = report.row("first", "mutual-information.input", "third-1")
     assert third is not None
     assert "n = 20" in third.method
+
+
+def test_what_is_infinite_says_so() -> None:
+    notes = [
+        number("", "perplexity", "value", value, note="n").note for value in (math.inf, -math.inf)
+    ]
+    assert notes == ["∞: n", "−∞: n"]
+    assert number("", "perplexity", "value", math.nan).note == "it does not exist here"
 
 
 def test_equal_sites_and_sites_without_a_number_do_not_change_an_order() -> None:

@@ -159,15 +159,28 @@ def log_determinants(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
             raise EstimateError(
                 f"There is no log-determinant: {sample.numel()} values become {rows}."
             )
-        found.append(torch.linalg.slogdet(jacobian.reshape(rows, rows)).logabsdet)
+        found.append(_log_determinant(jacobian.reshape(rows, rows)))
     return torch.stack(found)
+
+
+def _log_determinant(matrix: Tensor) -> Tensor:
+    """Log|det| of one matrix; −∞ where its least singular value is rounding.
+
+    LU alone would make a number of that rounding, such as −36 of a log-softmax. Rows and columns
+    are brought to length 1 before: small ones are no loss of rank.
+    """
+    found = torch.linalg.slogdet(matrix).logabsdet
+    scaled = functional.normalize(functional.normalize(matrix.detach(), dim=1, eps=0), dim=0, eps=0)
+    values = torch.linalg.svdvals(scaled.nan_to_num(0))
+    tolerance = len(matrix) * torch.finfo(matrix.dtype).eps * values[0]
+    return torch.where(values[-1] <= tolerance, -math.inf, found)
 
 
 def _linear(module: nn.Linear, z: Tensor) -> Term:
     rows, columns = module.weight.shape
     if rows != columns:
         return Term("weight", None, f"not defined: {columns} values become {rows}")
-    each = torch.linalg.slogdet(module.weight.to(torch.float64)).logabsdet
+    each = _log_determinant(module.weight.to(torch.float64))
     positions = z[0].numel() // columns
     return Term("weight", (positions * each).expand(z.shape[0]))
 

@@ -17,16 +17,18 @@ from infoflow.activations.chains import WORDS, order_row
 from infoflow.activations.choosing import chosen_sites
 from infoflow.activations.error_chain import error_variables
 from infoflow.activations.information import Information, Variant
-from infoflow.activations.outputs import ends
+from infoflow.activations.outputs import ends, rows
 from infoflow.activations.request import ActivationRequest
 from infoflow.activations.rows import number
 from infoflow.capture import Site
+from infoflow.data import Data, of_one_input
 from infoflow.errors import InfoflowError
 from infoflow.kernels import squared_distances
 from infoflow.measures.activations.batch_entropy import batch_entropy
 from infoflow.measures.activations.neighbours import unit_entropies
 from infoflow.measures.activations.presets import preset
 from infoflow.measures.activations.renyi import mutual_information
+from infoflow.measures.outputs.stream import OutputStream
 from infoflow.statistics.moments import Moments
 from tests.activations.drawing import normal
 
@@ -199,6 +201,14 @@ def test_each_error_chain_has_steps_and_the_main_ones_an_order(data: str) -> Non
     third = report.row("first", "mutual-information.input", "third-1")
     assert third is not None
     assert "n = 20" in third.method
+
+
+def test_outputs_of_which_none_counts_are_refused() -> None:
+    stream = OutputStream()
+    stream.add(normal(4, 3, 5), torch.full((4, 5), -100))
+    data = Data("mine", "", 4, None, "segmentation", "x", lambda a, b: of_one_input(normal(4)))
+    with pytest.raises(InfoflowError, match="mine: no position of any sample counts"):
+        list(rows(stream.outputs(), data))
 
 
 def test_what_is_infinite_says_so() -> None:

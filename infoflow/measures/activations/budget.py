@@ -170,9 +170,12 @@ def _log_determinant(matrix: Tensor) -> Tensor:
     are brought to length 1 before: small ones are no loss of rank.
     """
     found = torch.linalg.slogdet(matrix).logabsdet
-    scaled = functional.normalize(functional.normalize(matrix.detach(), dim=1, eps=0), dim=0, eps=0)
-    values = torch.linalg.svdvals(scaled.nan_to_num(0))
-    tolerance = len(matrix) * torch.finfo(matrix.dtype).eps * values[0]
+    if not bool(matrix.isfinite().all()):
+        return found
+    limits = torch.finfo(matrix.dtype)
+    scaled = functional.normalize(matrix.detach(), dim=1, eps=limits.tiny)
+    values = torch.linalg.svdvals(functional.normalize(scaled, dim=0, eps=limits.tiny))
+    tolerance = len(matrix) * limits.eps * values[0]
     return torch.where(values[-1] <= tolerance, -math.inf, found)
 
 

@@ -176,7 +176,7 @@ def _log_determinant(matrix: Tensor) -> Tensor:
     scaled = functional.normalize(matrix.detach(), dim=1, eps=limits.tiny)
     values = torch.linalg.svdvals(functional.normalize(scaled, dim=0, eps=limits.tiny))
     tolerance = len(matrix) * limits.eps * values[0]
-    return torch.where(values[-1] <= tolerance, -math.inf, found)
+    return found.masked_fill(values[-1] <= tolerance, -math.inf)
 
 
 def _linear(module: nn.Linear, z: Tensor) -> Term:

@@ -169,14 +169,15 @@ def _log_determinant(matrix: Tensor) -> Tensor:
     LU alone would make a number of that rounding, such as −36 of a log-softmax. Rows and columns
     are brought to length 1 before: small ones are no loss of rank.
     """
-    found = torch.linalg.slogdet(matrix).logabsdet
+    found: Tensor = torch.linalg.slogdet(matrix).logabsdet
     if not bool(matrix.isfinite().all()):
         return found
     limits = torch.finfo(matrix.dtype)
     scaled = functional.normalize(matrix.detach(), dim=1, eps=limits.tiny)
     values = torch.linalg.svdvals(functional.normalize(scaled, dim=0, eps=limits.tiny))
     tolerance = len(matrix) * limits.eps * values[0]
-    return found.masked_fill(values[-1] <= tolerance, -math.inf)
+    lost = float(values[-1]) <= float(tolerance)
+    return torch.full_like(found, -math.inf) if lost else found
 
 
 def _linear(module: nn.Linear, z: Tensor) -> Term:

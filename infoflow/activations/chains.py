@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 
@@ -65,12 +66,12 @@ def order_row(direction: str, chain: Sequence[tuple[str, Information]]) -> Itera
 
     ``order`` is the least of Kendall's τ between the sites' ratios as they are and those at half
     and double σ and of each third of the samples: 1 where no two sites change places. Its note
-    names the circumstances and the sites that change places anywhere.
+    names the circumstances and the sites that change places anywhere. Sites without a number
+    somewhere (a constant one) have no place in an order and are left out.
     """
-    if len(chain) < 2:
-        return
     names = [name for name in WORDS if all(name in one.stability for _, one in chain)]
-    if not names:
+    chain = [(name, found) for name, found in chain if _has_numbers(found, names)]
+    if len(chain) < 2 or not names:
         return
     base = [found.ratio.value for _, found in chain]
     lines = {name: [found.stability[name].ratio for _, found in chain] for name in names}
@@ -91,12 +92,21 @@ def order_row(direction: str, chain: Sequence[tuple[str, Information]]) -> Itera
 def kendall(one: Sequence[float], other: Sequence[float]) -> float:
     """Kendall's τ: of all pairs, those in the same order less those in the opposite one.
 
-    >>> kendall([1, 2, 3], [1, 3, 2])
-    0.3333333333333333
+    Two that are equal in both have the same order; equal in one only, neither.
+
+    >>> kendall([1, 2, 3], [1, 3, 2]), kendall([1, 1, 2], [3, 3, 4])
+    (0.3333333333333333, 1.0)
     """
     pairs = list(combinations(zip(one, other, strict=True), 2))
-    signs = [(a[0] - b[0]) * (a[1] - b[1]) for a, b in pairs]
+    signs = [
+        1 if a[0] == b[0] and a[1] == b[1] else (a[0] - b[0]) * (a[1] - b[1]) for a, b in pairs
+    ]
     return sum((sign > 0) - (sign < 0) for sign in signs) / len(pairs)
+
+
+def _has_numbers(found: Information, names: Sequence[str]) -> bool:
+    ratios = (found.ratio.value, *(found.stability[name].ratio for name in names))
+    return all(map(math.isfinite, ratios))
 
 
 def _agreement(difference: float, before: Information, after: Information) -> float | None:

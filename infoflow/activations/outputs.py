@@ -11,6 +11,8 @@ from torch import Tensor
 
 from infoflow.activations.rows import number
 from infoflow.data import Data
+from infoflow.data.batch import IGNORED
+from infoflow.errors import DataError
 from infoflow.measures.outputs.predictive import mean_by_class
 from infoflow.measures.outputs.stream import Outputs
 from infoflow.report import Measurement, Series
@@ -24,7 +26,16 @@ LN2 = math.log(2)
 
 
 def rows(found: Outputs, data: Data) -> Iterator[Measurement]:
-    """Accuracy, likelihood, calibration error and predictive entropy."""
+    """Accuracy, likelihood, calibration error and predictive entropy.
+
+    Raises:
+        DataError: No position of any sample counts.
+    """
+    if not found.positions:
+        raise DataError(
+            f"{data.name}: no position of any sample counts: its labels are all {IGNORED}, or its "
+            "mask leaves everything out."
+        )
     method = f"n = {data.samples}"
     if found.positions != data.samples:
         method += f", {found.positions:,} positions"

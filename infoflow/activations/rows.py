@@ -24,6 +24,7 @@ def number(
         low, high = (None if x is None or not math.isfinite(x) else x for x in (low, high))
         return Measurement(layer, measure, statistic, value, unit, low, high, method, note)
     said = note or "it does not exist here"
-    if value == -math.inf:
-        said = f"−∞: {note}" if note else "−∞"
+    if math.isinf(value):
+        sign = "−∞" if value < 0 else "∞"
+        said = f"{sign}: {note}" if note else sign
     return Measurement(layer, measure, statistic, None, unit, None, None, method, said)

@@ -40,6 +40,8 @@ class Units:
 
     Args:
         nonlinearity: Its lower-case name, ``""`` where the site is none.
+        moments: None before the first batch.
+        counts: Of nonlinearities in `BOUNDS`, from the first batch on.
     """
 
     nonlinearity: str
@@ -50,8 +52,8 @@ class Units:
         """One batch (samples, …)."""
         found = Moments.of(batch)
         self.moments = found if self.moments is None else self.moments.merged(found)
-        if self.nonlinearity:
-            counts = NeuronCounts.of(batch, BOUNDS.get(self.nonlinearity))
+        if self.nonlinearity in BOUNDS:
+            counts = NeuronCounts.of(batch, BOUNDS[self.nonlinearity])
             self.counts = counts if self.counts is None else self.counts.merged(counts)
 
 
@@ -77,9 +79,7 @@ def together(parts: Sequence[Units]) -> Units:
     }
     found.moments = Moments(moments[0].count, **joined)
     if counts:
-        ends = [one.at_ends for one in counts if one.at_ends is not None]
-        resting = torch.cat([one.resting for one in counts])
-        found.counts = NeuronCounts(counts[0].count, resting, torch.cat(ends) if ends else None)
+        found.counts = NeuronCounts(counts[0].count, torch.cat([one.at_ends for one in counts]))
     return found
 
 
@@ -112,14 +112,14 @@ def rows(name: str, units: Units, values: Tensor) -> Iterator[Measurement]:
     value = float(raw.mean()) if len(raw) else -float("inf")
     yield row("batch-entropy.raw", "value", value, unit="nats", method=method, note=said)
     yield from _neighbours(name, moments, values)
-    counts = units.counts
-    if counts is None:
+    if not units.nonlinearity:
         return
-    method = f"the same value for all samples; n = {counts.count}"
+    method = f"the same value for all samples; n = {moments.count}"
     dead = moments.low == moments.high
     yield row("dead-neurons", "value", share(dead), unit="share", method=method)
     yield row("dead-neurons", "count", int(dead.sum()), unit="count", method=method)
-    if counts.at_ends is not None:
+    counts = units.counts
+    if counts is not None:
         method = f"within 1 % of an end of the range in 95 % of the samples; n = {counts.count}"
         yield row(
             "saturated-neurons", "value", share(counts.saturated), unit="share", method=method

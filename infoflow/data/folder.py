@@ -22,6 +22,7 @@ from infoflow.data.data import Data, Task, fewer
 from infoflow.data.labels import Array, as_targets, one_class
 from infoflow.data.preprocessing import Preprocessing
 from infoflow.errors import DataError, first_line
+from infoflow.nearest import nearest
 from infoflow.words import counted, cut, listed, shape_text
 
 ENDINGS = frozenset(
@@ -119,6 +120,11 @@ def samples_of(path: Path, split: str) -> tuple[list[Sample], tuple[str, ...] | 
             return _masked(home), None
         folders = sorted(one for one in home.iterdir() if one.is_dir() and _has_pictures(one))
         classes = tuple(folder.name for folder in folders)
+        splits = {one for names in SPLITS.values() for one in names}
+        if home == path and classes and splits.issuperset(classes):
+            raise DataError(
+                f"{path} has no folder of the split {split!r}; {nearest(split, classes)}."
+            )
         found = [
             Sample(picture, label)
             for label, folder in enumerate(folders)
@@ -135,16 +141,18 @@ def samples_of(path: Path, split: str) -> tuple[list[Sample], tuple[str, ...] | 
 
 
 def _masked(home: Path) -> list[Sample]:
-    masks = {path.stem: path for path in _pictures(home / "masks", deep=True)}
-    pictures = _pictures(home / "images", deep=True)
-    lonely = [path.name for path in pictures if path.stem not in masks]
+    drawn, inside = home / "masks", home / "images"
+    masks = {path.relative_to(drawn).with_suffix(""): path for path in _pictures(drawn, deep=True)}
+    found = _pictures(inside, deep=True)
+    pictures = {path: path.relative_to(inside).with_suffix("") for path in found}
+    lonely = [path.name for path, place in pictures.items() if place not in masks]
     if lonely or not pictures:
         raise DataError(
             f"{home}: {counted(len(lonely), 'picture')} without a mask ({cut(lonely, 3)})."
             if lonely
-            else f"{home / 'images'} has no pictures."
+            else f"{inside} has no pictures."
         )
-    return [Sample(path, masks[path.stem]) for path in pictures]
+    return [Sample(path, masks[place]) for path, place in pictures.items()]
 
 
 def _pictures(folder: Path, *, deep: bool) -> list[Path]:

@@ -74,7 +74,8 @@ def task_of(
         tokens: X where it holds token ids (n, length): targets of that shape are tokens to come.
 
     Raises:
-        DataError: They are negative, not finite, beyond the classes, or of another shape.
+        DataError: They are negative, not finite, beyond the classes, of another shape, or none of
+            them counts.
     """
     given = None if classes is None else tuple(classes)
     if targets is None:
@@ -100,7 +101,9 @@ def task_of(
 
 def _named(name: str, targets: Array, classes: Classes) -> tuple[str, ...]:
     labels = targets[targets != IGNORED]
-    least, most = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
+    if not labels.size:
+        raise DataError(f"{name}: every label is {IGNORED}, which does not count; leave them out.")
+    least, most = int(labels.min()), int(labels.max())
     count = len(classes) if classes is not None else most + 1
     if least < 0 or most >= count:
         raise DataError(

@@ -1,7 +1,7 @@
 """How wide a Gaussian kernel is: rules by name.
 
 σ is the one of exp(−‖x − y‖²/(2σ²)). A published code may write its kernel otherwise; its preset
-(`infoflow.measures.activations.renyi.PRESETS`) converts.
+(`infoflow.measures.activations.presets.PRESETS`) converts.
 """
 
 from __future__ import annotations

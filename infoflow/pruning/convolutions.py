@@ -109,7 +109,8 @@ def silence(
 ) -> None:
     """Make filters dead, in place: what they give is 0 for every input, after the norm as well.
 
-    Shapes stay as they are, so that any network can be served, whatever its shortcuts join.
+    Shapes stay as they are, so that any network can be served, whatever its shortcuts join. A group
+    normalisation without a scale of its own still gives such a filter 0 less the group's mean.
 
     Args:
         module: The network.

@@ -23,6 +23,7 @@ GROUPED = "they meet a grouped convolution"
 OWN_GROUPS = "it is a grouped convolution"
 NORM = "they meet a normalisation that does not directly follow their convolution"
 SHARED = "a layer is used more than once, and its channels come from different places"
+UNTURNED = "they meet a product with a weight that is not (outputs, inputs)"
 TIED = "a weight belongs to several layers"
 
 WORDS = {
@@ -117,11 +118,13 @@ class _Flow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.found = Followed()
         self.layouts: dict[int, tuple[Tensor, Layout]] = {}
         self.names: dict[tuple[int, int], list[str]] = {}
+        self.tensors: dict[str, Tensor] = {}
         for name, tensor in (
             *module.named_parameters(remove_duplicate=False),
             *module.named_buffers(remove_duplicate=False),
         ):
             self.names.setdefault((tensor.data_ptr(), tensor.numel()), []).append(name)
+            self.tensors[name] = tensor
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Carry the operation out and see what becomes of the channels."""
@@ -217,7 +220,11 @@ class _Flow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.found.block(layout.sources, "they meet a dense layer along another axis")
             return
         name = self._name(weight, self.sources([x]))
-        if name is not None:
+        if name is None:
+            return
+        if kind != "linear" and not _is_turned(weight, self.tensors[name]):
+            self.found.block(self.sources([x]), UNTURNED)
+        else:
             self._take(name, 1, x, x.ndim - 1)
 
     def _other(self, name: str, args: Any, kwargs: Any, output: Any) -> None:
@@ -272,3 +279,9 @@ class _Flow(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _set(self, tensor: Tensor, layout: Layout) -> None:
         self.layouts[id(tensor)] = (tensor, layout)
+
+
+def _is_turned(weight: Tensor, own: Tensor) -> bool:
+    """Whether a product takes a weight (outputs, inputs) turned over, as a dense layer does."""
+    turned = (own.shape[::-1], own.stride()[::-1])
+    return (weight.shape, weight.stride()) == turned

@@ -138,6 +138,19 @@ def test_a_singular_layer_is_minus_infinity() -> None:
     assert found.values.tolist() == [-math.inf, -math.inf]
 
 
+def test_rounding_is_no_determinant() -> None:
+    linear = nn.Linear(8, 8).double()
+    with torch.no_grad():
+        linear.weight.copy_(normal(8, 3, seed=1) @ normal(3, 8, seed=2))
+    for module in (linear, nn.LogSoftmax(dim=1)):
+        found = term(module, normal(2, 8, seed=3))
+        assert found.values is not None
+        assert found.values.tolist() == [-math.inf, -math.inf]
+    small = torch.diag(torch.tensor([1e-30, 1.0, 1e20], dtype=torch.float64))
+    found = log_determinants(lambda x: x @ small, normal(2, 3, seed=4))
+    assert found.tolist() == pytest.approx(2 * [-10 * math.log(10)], rel=1e-12)
+
+
 def test_the_modules_are_left_as_they_are() -> None:
     layer = nn.BatchNorm1d(3).train()
     budget([layer], normal(5, 3, seed=14))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,17 +13,22 @@ import torch
 from torch import Tensor, nn
 
 import infoflow
+from infoflow.activations.chains import WORDS, order_row
 from infoflow.activations.choosing import chosen_sites
 from infoflow.activations.error_chain import error_variables
-from infoflow.activations.outputs import ends
+from infoflow.activations.information import Information, Variant
+from infoflow.activations.outputs import ends, rows
 from infoflow.activations.request import ActivationRequest
+from infoflow.activations.rows import number
 from infoflow.capture import Site
+from infoflow.data import Data, of_one_input
 from infoflow.errors import InfoflowError
 from infoflow.kernels import squared_distances
 from infoflow.measures.activations.batch_entropy import batch_entropy
 from infoflow.measures.activations.neighbours import unit_entropies
 from infoflow.measures.activations.presets import preset
 from infoflow.measures.activations.renyi import mutual_information
+from infoflow.measures.outputs.stream import OutputStream
 from infoflow.statistics.moments import Moments
 from tests.activations.drawing import normal
 
@@ -194,6 +201,35 @@ def test_each_error_chain_has_steps_and_the_main_ones_an_order(data: str) -> Non
     third = report.row("first", "mutual-information.input", "third-1")
     assert third is not None
     assert "n = 20" in third.method
+
+
+def test_outputs_of_which_none_counts_are_refused() -> None:
+    stream = OutputStream()
+    stream.add(torch.zeros(4, 3, 5), torch.full((4, 5), -100))
+    data = Data("mine", "", 4, None, "segmentation", "x", lambda a, b: of_one_input(torch.zeros(4)))
+    with pytest.raises(InfoflowError, match="mine: no position of any sample counts"):
+        list(rows(stream.outputs(), data))
+
+
+def test_what_is_infinite_says_so() -> None:
+    notes = [
+        number("", "perplexity", "value", value, note="n").note for value in (math.inf, -math.inf)
+    ]
+    assert notes == ["∞: n", "−∞: n"]
+    assert number("", "perplexity", "value", math.nan).note == "it does not exist here"
+
+
+def test_equal_sites_and_sites_without_a_number_do_not_change_an_order() -> None:
+    def site(ratio: float) -> Information:
+        stability = {name: Variant(ratio, ratio, "") for name in WORDS}
+        given = {"ratio": SimpleNamespace(value=ratio), "stability": stability}
+        return cast(Information, SimpleNamespace(**given))
+
+    ratios = {"first": 1.0, "copy": 1.0, "constant": math.nan, "last": 0.5}
+    (row,) = order_row("input", [(name, site(ratio)) for name, ratio in ratios.items()])
+    assert (row.value, row.note) == (1.0, "the order of sites is the same")
+    assert "3 sites" in row.method
+    assert not list(order_row("input", [("a", site(math.nan)), ("b", site(1.0))]))
 
 
 def test_a_huge_width_is_saturated(data: str) -> None:

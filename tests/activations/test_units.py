@@ -57,17 +57,14 @@ def test_unknown_conventions_are_refused() -> None:
         batch_entropy(torch.ones(1), 2, "fnn")
 
 
-def test_dead_and_saturated_units() -> None:
+def test_saturated_units() -> None:
     x = torch.zeros(100, 4)
     x[:, 1] = 1.0
     x[0, 2] = 0.5
     x[:, 3] = 0.5
     found = NeuronCounts.of(x[:30], (0, 1)).merged(NeuronCounts.of(x[30:], (0, 1)))
-    assert found.dead.tolist() == [True, False, False, False]
     assert found.saturated.tolist() == [True, True, True, False]
-    assert share(found.dead) == 0.25
-    unbounded = NeuronCounts.of(x)
-    assert share(unbounded.saturated) == 0
+    assert share(found.saturated) == 0.75
 
 
 def deep(initialise: bool, depth: int = 30, width: int = 100) -> list[Moments]:

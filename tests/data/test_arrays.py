@@ -28,6 +28,12 @@ def gathered(data, size):
     return x, torch.cat([batch.targets for batch in batches])
 
 
+def test_labels_of_which_none_counts_are_refused():
+    for labels in (np.full(20, -100), np.full((20, 6, 5), -100)):
+        with pytest.raises(DataError, match="every label is -100"):
+            from_arrays("a", IMAGES, labels)
+
+
 @given(st.integers(2, 25), st.integers(1, 25), st.integers(0, 5))
 @settings(max_examples=30, deadline=None)
 def test_batch_size_changes_nothing(samples, size, seed):

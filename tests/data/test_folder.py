@@ -59,6 +59,23 @@ def test_a_folder_of_the_split(classes, tmp_path_factory):
     assert open_data(f"folder:{home}", split="train").samples == 3
 
 
+def test_a_split_that_is_not_there_is_refused(tmp_path):
+    for i in range(3):
+        draw(tmp_path / "train" / "cat" / f"{i}.png")
+    with pytest.raises(DataError, match="no folder of the split 'test'; there are: 'train'"):
+        open_data(f"folder:{tmp_path}")
+
+
+def test_masks_in_folders_of_their_own(tmp_path):
+    for place, label in (("x", 0), ("y", 1)):
+        draw(tmp_path / "images" / place / "0.png")
+        (tmp_path / "masks" / place).mkdir(parents=True)
+        mask = np.full((8, 8), label, np.uint8)
+        Image.fromarray(mask).save(tmp_path / "masks" / place / "0.png")
+    targets = open_data(f"folder:{tmp_path}").first(2).targets
+    assert targets.amax(dim=(1, 2)).tolist() == [0, 1]
+
+
 def test_masks(tmp_path):
     for i in range(3):
         draw(tmp_path / "images" / f"{i}.jpg", 6, 8)

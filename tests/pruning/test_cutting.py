@@ -113,6 +113,7 @@ class Awkward(nn.Module):
         self.last = nn.Conv2d(4, 2, 1)
         self.free = nn.Conv2d(2, 4, 1)
         self.dense = nn.Linear(256, 2)
+        self.matrix = nn.Parameter(torch.randn(4, 6))
 
     def forward(self, x: Tensor) -> Tensor:
         out = getattr(self, self.way)(self.conv(x))
@@ -142,6 +143,9 @@ class Awkward(nn.Module):
     def hard_coded(self, out: Tensor) -> Tensor:
         return self.dense(out.view(-1, 256))
 
+    def inputs_first(self, out: Tensor) -> Tensor:
+        return out.mean((2, 3)) @ self.matrix
+
     def shuffled(self, out: Tensor) -> Tensor:
         return out.permute(0, 1, 3, 2)
 
@@ -169,6 +173,7 @@ class Awkward(nn.Module):
         ("constant", "addition"),
         ("reshape", "reshape"),
         ("hard_coded", "the network does not run"),
+        ("inputs_first", "not (outputs, inputs)"),
         ("shuffled", "permutation"),
         ("computed", "computed"),
         ("twice", "used more than once"),

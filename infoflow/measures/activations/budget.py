@@ -159,15 +159,32 @@ def log_determinants(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
             raise EstimateError(
                 f"There is no log-determinant: {sample.numel()} values become {rows}."
             )
-        found.append(torch.linalg.slogdet(jacobian.reshape(rows, rows)).logabsdet)
+        found.append(_log_determinant(jacobian.reshape(rows, rows)))
     return torch.stack(found)
+
+
+def _log_determinant(matrix: Tensor) -> Tensor:
+    """Log|det| of one matrix; −∞ where its least singular value is rounding.
+
+    LU alone would make a number of that rounding, such as −36 of a log-softmax. Rows and columns
+    are brought to length 1 before: small ones are no loss of rank.
+    """
+    found: Tensor = torch.linalg.slogdet(matrix).logabsdet
+    if not bool(matrix.isfinite().all()):
+        return found
+    limits = torch.finfo(matrix.dtype)
+    scaled = functional.normalize(matrix.detach(), dim=1, eps=limits.tiny)
+    values = torch.linalg.svdvals(functional.normalize(scaled, dim=0, eps=limits.tiny))
+    tolerance = len(matrix) * limits.eps * values[0]
+    lost = float(values[-1]) <= float(tolerance)
+    return torch.full_like(found, -math.inf) if lost else found
 
 
 def _linear(module: nn.Linear, z: Tensor) -> Term:
     rows, columns = module.weight.shape
     if rows != columns:
         return Term("weight", None, f"not defined: {columns} values become {rows}")
-    each = torch.linalg.slogdet(module.weight.to(torch.float64)).logabsdet
+    each = _log_determinant(module.weight.to(torch.float64))
     positions = z[0].numel() // columns
     return Term("weight", (positions * each).expand(z.shape[0]))
 

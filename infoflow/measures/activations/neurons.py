@@ -1,10 +1,9 @@
-"""Dead and saturated neurons, counted over a stream of batches."""
+"""Saturated neurons, counted over a stream of batches."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 EDGE = 0.01
@@ -16,20 +15,18 @@ ALMOST_ALWAYS = 0.95
 
 @dataclass(frozen=True)
 class NeuronCounts:
-    """How often each of u units was at rest, or at an end of its range.
+    """How often each of u units was at an end of its range.
 
     Args:
         count: Samples seen.
-        resting: (u,) samples in which the value was 0 or below.
-        at_ends: (u,) samples within 1 % of an end of the range; None for unbounded values.
+        at_ends: (u,) samples within 1 % of an end of the range.
     """
 
     count: int
-    resting: Tensor
-    at_ends: Tensor | None
+    at_ends: Tensor
 
     @classmethod
-    def of(cls, batch: Tensor, bounds: tuple[float, float] | None = None) -> NeuronCounts:
+    def of(cls, batch: Tensor, bounds: tuple[float, float]) -> NeuronCounts:
         """Of one batch (samples, …) of post-nonlinearity values.
 
         Args:
@@ -37,30 +34,17 @@ class NeuronCounts:
             bounds: Range of the nonlinearity: (−1, 1) of tanh, (0, 1) of the logistic function.
         """
         x = batch.detach().reshape(batch.shape[0], -1)
-        ends = None
-        if bounds is not None:
-            low, high = bounds
-            margin = EDGE * (high - low)
-            ends = ((x <= low + margin) | (x >= high - margin)).sum(dim=0)
-        return cls(x.shape[0], (x <= 0).sum(dim=0), ends)
+        low, high = bounds
+        margin = EDGE * (high - low)
+        return cls(x.shape[0], ((x <= low + margin) | (x >= high - margin)).sum(dim=0))
 
     def merged(self, other: NeuronCounts) -> NeuronCounts:
         """Of both sets of samples together."""
-        ends = None
-        if self.at_ends is not None and other.at_ends is not None:
-            ends = self.at_ends + other.at_ends
-        return NeuronCounts(self.count + other.count, self.resting + other.resting, ends)
-
-    @property
-    def dead(self) -> Tensor:
-        """(u,) whether the unit was never above 0: of a ReLU, that it never passed anything on."""
-        return self.resting == self.count
+        return NeuronCounts(self.count + other.count, self.at_ends + other.at_ends)
 
     @property
     def saturated(self) -> Tensor:
         """(u,) whether the unit was at an end of its range in 95 % of the samples or more."""
-        if self.at_ends is None:
-            return torch.zeros_like(self.dead)
         return self.at_ends >= ALMOST_ALWAYS * self.count
 
 

@@ -217,12 +217,18 @@ def _of_one(data: Data, found: Trial, values: Tensor) -> tuple[Data, Reading]:
             f"{len(classes)} classes (0 to {len(classes) - 1}): one number tells two classes, 0 "
             "and 1; for numbers to be foretold give the targets as floats."
         )
-    form: Form = "one probability" if "sigmoid" in found.last else "one logit"
+    squashed = "sigmoid" in found.last and _are_shares(values)
+    form: Form = "one probability" if squashed else "one logit"
     what = "probability" if form == "one probability" else "logit"
     place = "sample" if values.numel() == len(values) else "position"
     note = f"The network gives one number a {place}: it is read as the {what} of class 1."
     known = classes if len(classes) == 2 else ("0", "1")
     return replace(data, classes=known), Reading(form, notes=(note,))
+
+
+def _are_shares(values: Tensor) -> bool:
+    """Whether all lie between 0 and 1: a log-sigmoid's do not."""
+    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def _of_floats(data: Data, values: Tensor, batch: Batch) -> tuple[Data, tuple[str, ...]]:

@@ -23,9 +23,9 @@ from infoflow.models import trial
 class Gives(nn.Module):
     """Gives these outputs, whatever it is given."""
 
-    def __init__(self, outputs: torch.Tensor, sigmoid: bool = False) -> None:
+    def __init__(self, outputs: torch.Tensor, last: nn.Module) -> None:
         super().__init__()
-        self.outputs, self.last = outputs, nn.Sigmoid() if sigmoid else nn.Identity()
+        self.outputs, self.last = outputs, last
 
     def forward(self, x, **more):
         return self.last(self.outputs[: len(x)] + 0 * x.sum())
@@ -35,9 +35,10 @@ def normal(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def read(outputs, x, targets, mask=None, sigmoid=False):
+def read(outputs, x, targets, mask=None, last=None):
     whole = Batch((x,), targets, mask)
-    return reading_of(trial(Gives(outputs, sigmoid), data_of("mine", whole, "mine")))
+    module = Gives(outputs, last or nn.Identity())
+    return reading_of(trial(module, data_of("mine", whole, "mine")))
 
 
 LABELS = torch.tensor([0, 1, 1, 0, 1, 0])
@@ -81,7 +82,7 @@ def test_numbers() -> None:
 def test_one_number_is_a_logit_unless_a_sigmoid_gave_it() -> None:
     for shape in ((6,), (6, 1)):
         assert read(normal(*shape), X, LABELS)[1].form == "one logit"
-        found = read(normal(*shape), X, LABELS, sigmoid=True)[1]
+        found = read(normal(*shape), X, LABELS, last=nn.Sigmoid())[1]
         assert found.form == "one probability"
     masks = (normal(6, 4, 5) > 0).long()
     for shape in ((6, 1, 4, 5), (6, 4, 5)):
@@ -94,6 +95,11 @@ def test_one_number_is_a_logit_unless_a_sigmoid_gave_it() -> None:
         assert torch.equal(targets, masks)
     with pytest.raises(DataError, match="one number tells two classes"):
         read(normal(6), X, torch.arange(6))
+
+
+def test_a_log_sigmoid_gives_no_probabilities() -> None:
+    found = read(-normal(6).abs() - 0.1, X, LABELS, last=nn.LogSigmoid())
+    assert found[1].form == "one logit"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

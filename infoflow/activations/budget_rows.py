@@ -214,5 +214,7 @@ def _network(found: Budget, chain: Chain) -> Iterator[Measurement]:
     apart = float((total.cpu() - found.whole.cpu()).abs().max())
     scale = max(1.0, float(found.whole.abs().max()))
     note = "" if apart <= TOLERANCE * scale else "the network does more than its sites show"
+    if not math.isfinite(apart):
+        note = "a determinant is 0 in rounding: the two cannot be compared"
     words = "largest difference of a sample between the sum and the Jacobian"
     yield number(NETWORK, MEASURE, "difference", apart, unit="nats", method=words, note=note)

@@ -164,3 +164,10 @@ def test_it_is_differentiable() -> None:
     assert torch.autograd.gradcheck(lambda v: term(nn.Tanh(), v).values, z)
     module = Coupling(3).double()
     assert torch.autograd.gradcheck(lambda v: log_determinants(module, v), z)
+
+
+@pytest.mark.parametrize("module", [nn.LeakyReLU(-0.5), nn.ELU(-1.0)])
+def test_a_slope_that_turns_round_has_no_term(module: nn.Module) -> None:
+    found = term(module, torch.randn(3, 4))
+    assert found.values is None
+    assert found.reason == "not defined: its slope below 0 is negative"

@@ -9,8 +9,7 @@ import torch
 
 from infoflow.errors import EstimateError
 from infoflow.kernels import DistanceMatrix, Gaussian, bandwidth, squared_distances
-from infoflow.measures.activations.inequality import Point, Step, point, steps
-from infoflow.measures.activations.nulls import quadratic_null_moments
+from infoflow.measures.activations.inequality import Point, Step, steps
 from infoflow.measures.activations.quadratic import quadratic_information
 from infoflow.statistics.intervals import holm, paired_difference
 from tests.activations.drawing import chain, normal
@@ -90,21 +89,6 @@ def test_both_ends_give_their_reasons() -> None:
     (step,) = steps(points)
     assert step.reason == "a: within its null; b: no number"
     assert step.adjusted == 1
-
-
-def test_why_a_figure_cannot_be_told() -> None:
-    x, layer = chain(150, 1, 0.5, seed=5)
-    kernels = kernel(x), kernel(layer)
-    found, null = quadratic_information(*kernels), quadratic_null_moments(*kernels)
-    assert point("a", found, null).reason == point("a", found).reason == ""
-    noise = kernel(normal(150, 5, seed=7))
-    independent = quadratic_information(kernels[0], noise)
-    null = quadratic_null_moments(kernels[0], noise)
-    assert point("b", independent, null).reason == "within its null"
-    still = quadratic_information(kernels[0], kernel(torch.ones(150, 2)))
-    assert point("c", still).reason == "constant"
-    few = quadratic_information(Gaussian.of(x, 0.3), Gaussian.of(layer, 0.3))
-    assert point("d", few).reason.endswith("effective pairs, 100 are needed")
 
 
 def test_means_over_batches_are_the_paired_t_test() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from infoflow.activations.information import information
 from infoflow.activations.variables import Variable, continuous, labels, thirds
 from infoflow.errors import EstimateError
 from infoflow.kernels import PackedDistances, squared_distances
@@ -121,3 +122,19 @@ def test_other_widths_and_thirds_equal_kernels_made_for_them() -> None:
             expected = quadratic_information(x.part(chosen), t.part(chosen))
             wanted = (float(expected.value), float(expected.ratio))
             assert figures == pytest.approx(wanted, abs=1e-9)
+
+
+def told(x: Variable, t: Variable) -> list[str]:
+    return information(x, t, permutations=0, seed=0, papers=None, steady=False).reasons
+
+
+def test_why_a_figure_cannot_be_told() -> None:
+    x = drawn(150, 5)
+    images = continuous("X", x, "half-median")
+    assert told(images, continuous("T", x + 0.5 * drawn(150, 5, seed=1), "half-median")) == []
+    independent = continuous("T", drawn(150, 5, seed=2), "half-median")
+    assert told(images, independent) == ["inside its null"]
+    constant = told(images, continuous("T", torch.ones(150, 2), "half-median"))
+    assert constant[0].startswith("constant")
+    narrow = told(continuous("X", x, 0.3), continuous("T", x + 0.01, 0.3))
+    assert "effective pairs, 100 are needed" in narrow[0]

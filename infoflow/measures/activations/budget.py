@@ -83,6 +83,11 @@ def _elu(module: nn.Module, z: Tensor) -> Tensor:
     return torch.where(z > 0, 0 * z, z + _log(_number(module, "alpha")))
 
 
+def _falls(module: nn.LeakyReLU | nn.ELU) -> bool:
+    """Whether two inputs, one on each side of 0, give the same output."""
+    return _number(module, "negative_slope" if isinstance(module, nn.LeakyReLU) else "alpha") < 0
+
+
 def _identity(module: nn.Module, z: Tensor) -> Tensor:
     return torch.zeros_like(z)
 
@@ -111,6 +116,8 @@ def term(module: nn.Module, z: Tensor) -> Term:
         kind, reason = UNDEFINED[type(module)]
         return Term(kind, None, f"not defined: {reason}")
     z = z.to(torch.float64)
+    if isinstance(module, nn.LeakyReLU | nn.ELU) and _falls(module):
+        return Term("activation", None, "not defined: its slope below 0 is negative")
     if type(module) in SLOPES:
         return Term("activation", SLOPES[type(module)](module, z).flatten(1).sum(dim=1))
     if isinstance(module, nn.Linear):

@@ -17,9 +17,7 @@ from typing import Literal
 from torch import Tensor
 
 from infoflow.errors import EstimateError
-from infoflow.measures.activations.quadratic import QuadraticInformation
 from infoflow.statistics.intervals import Interval, holm, paired_difference
-from infoflow.statistics.permutations import Null
 
 SAME = "the two are the same to rounding"
 
@@ -49,25 +47,6 @@ class Point:
     value: float
     influence: Tensor
     reason: str = ""
-
-
-def point(name: str, found: QuadraticInformation, null: Null | None = None) -> Point:
-    """A figure of a chain, with the reason why it cannot be told where there is one.
-
-    Args:
-        name: Of the layer.
-        found: I₂ of the chain's variable and the layer.
-        null: Of the same, to say whether chance alone would do.
-    """
-    value = float(found.value.detach())
-    reason = ""
-    if found.note.startswith("constant"):
-        reason = "constant"
-    elif found.note.startswith("cannot be told"):
-        reason = found.note.split("; ", maxsplit=1)[0].removeprefix("cannot be told: ")
-    elif null is not None and null.holds(value):
-        reason = "within its null"
-    return Point(name, value, found.influence, reason)
 
 
 @dataclass(frozen=True)

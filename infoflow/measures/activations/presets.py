@@ -1,7 +1,7 @@
 """Published ways of computing the matrix-based functional: kernel, σ, α and unit, by name.
 
 The papers and their codes disagree in all of these, so that each is part of a figure's label.
-Figures are given in bits whatever the source's unit; `Preset.per_bit` converts back.
+Figures are given in bits whatever the source's unit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ class Preset:
         width: σ in infoflow's convention, from the features of one variable.
         standardise: Whether features are brought to mean 0 and variance 1 first.
         alpha: Order.
-        per_bit: How many of the source's units a bit is: 1, or ln 2 where it has nats.
         maps: Whether each map of a convolution is a variable with a kernel of its own.
     """
 
@@ -47,7 +46,6 @@ class Preset:
     width: Width
     standardise: bool = False
     alpha: float = 1.01
-    per_bit: float = 1.0
     maps: bool = False
 
     def gram(self, variables: Sequence[Tensor], reference: Tensor | None = None) -> Tensor:
@@ -132,7 +130,6 @@ PRESETS: Mapping[str, Preset] = {
         "exp(−d²/(2σ²)), standardised features, σ = √d·n^(−1/(4+d)), nats",
         _by_rule("scaled", 1.0),
         standardise=True,
-        per_bit=math.log(2),
     ),
     "ipdl": Preset(
         "Wickstrøm and others: Information plane analysis of deep neural networks via "

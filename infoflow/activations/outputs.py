@@ -43,7 +43,9 @@ def rows(found: Outputs, data: Data) -> Iterator[Measurement]:
     row = partial(number, NETWORK, method=method)
     if found.accuracy is not None:
         accuracy = found.accuracy
-        low, high = accuracy.low, accuracy.high
+        # Positions of one sample are not independent: of them there is no interval.
+        one_each = found.positions == data.samples
+        low, high = (accuracy.low, accuracy.high) if one_each else (None, None)
         yield row("accuracy", "value", accuracy.value, unit="share", low=low, high=high)
     if found.mean_nll is not None:
         # Of one answer a sample the mean over answers is that over samples, which are independent.

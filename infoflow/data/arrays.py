@@ -159,7 +159,7 @@ def _plain(name: str, inputs: Array) -> Prepare:
     if inputs.dtype.kind == "f" and inputs.ndim > 1:
         if not np.isfinite(inputs).all():
             first = int(np.argwhere(~np.isfinite(inputs.reshape(len(inputs), -1)))[0, 0])
-            raise DataError(f"{name}: sample {first} holds NaN or an infinity.")
+            raise DataError(f"{name}: sample {first} of those drawn holds NaN or an infinity.")
         return lambda part: torch.from_numpy(part.astype(np.result_type(part.dtype, np.float32)))
     if inputs.dtype.kind in "iu" and inputs.ndim == 2:
         return lambda part: torch.from_numpy(part.astype(np.int64))

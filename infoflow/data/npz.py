@@ -55,6 +55,9 @@ def read_npz(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """
     try:
         with path.open("rb") as stream:  # numpy leaves a damaged file open
+            if stream.read(2) not in (b"PK", b"\x93N"):
+                raise DataError(f"{path} is no .npz file: it does not begin like one.")
+            stream.seek(0)
             archive = np.load(stream, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise DataError(f"{path} is one array; an .npz file with 'images' is needed.")

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from infoflow.architectures.factories import load_file
+from infoflow.capture.batches import named
 from infoflow.data.arrays import enough
 from infoflow.data.batch import Batch
 from infoflow.data.collating import as_batch, together
@@ -25,6 +26,7 @@ from infoflow.data.labels import (
     task_of,
 )
 from infoflow.errors import ArchitectureError, DataError, UserCodeError, first_line
+from infoflow.memory import available_memory, bytes_text
 from infoflow.nearest import nearest
 from infoflow.words import counted, shape_text
 
@@ -55,7 +57,7 @@ def open_function(spec: str, *, samples: int | None = None) -> Data:
         raise DataError(
             f"{spec!r} does not say what to call: write {spec}:FUNCTION, which returns batches."
         )
-    batches = list(_first(_batches(spec, Path(path), function), samples))
+    batches = list(_first(spec, _batches(spec, Path(path), function), samples))
     whole = together(batches, spec) if batches else None
     enough(spec, whole.size if whole is not None else 0)
     assert whole is not None
@@ -121,10 +123,16 @@ def _batches(spec: str, path: Path, function: str) -> Iterator[Batch]:
 _END = object()
 
 
-def _first(batches: Iterator[Batch], samples: int | None) -> Iterator[Batch]:
-    left = samples
-    for batch in batches:
+def _first(spec: str, batches: Iterator[Batch], samples: int | None) -> Iterator[Batch]:
+    left, room, held = samples, available_memory(), 0
+    for number, batch in enumerate(batches, start=1):
         if left is None:
+            held += sum(tensor.nbytes for tensor in named(batch.inputs).values())
+            if room is not None and held > room / 2:
+                raise DataError(
+                    f"{spec} gave {bytes_text(held)} in {number:,} batches and has not ended; say "
+                    "how many samples to take, such as --samples 1000."
+                )
             yield batch
             continue
         yield batch.part(0, left)

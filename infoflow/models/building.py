@@ -16,6 +16,7 @@ from infoflow.architectures import build, cifar_resnet, fit, recognise
 from infoflow.architectures.architecture import Architecture
 from infoflow.architectures.factories import Blueprint, blueprint, package
 from infoflow.architectures.spelling import modern
+from infoflow.capture.undisturbed import uncompiled
 from infoflow.checkpoints import Checkpoint, open_checkpoint
 from infoflow.errors import ArchitectureError, first_line
 from infoflow.maps import Tensors
@@ -86,7 +87,7 @@ def runnable(
     held = weights_in(Tensors.of(checkpoint))
     shapes = {weight.tensor.name: weight.tensor.shape for weight in held}
     known, plan = _network(checkpoint, shapes, arch, input_size)
-    module = _built(plan)
+    module = uncompiled(_built(plan))
     state = _state(checkpoint, held, module.state_dict().keys())
     changes = fit_sizes(module, state)
     _filled(module, state, checkpoint.path, known)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -73,7 +75,7 @@ def _run(module: nn.Module, data: Data, prepare: Prepare) -> Trial:
         sites = list(recorder.activations.items())
         answer = main_output(output)
         last = next((site for site, values in sites[::-1] if _same(values, answer)), None)
-        changing = _changing(recorder.run, batch, answer)
+        changing = list(_changing(recorder.run, batch, answer))
     notes = [*_normalisations(module), *changing, *([f"{said}."] if said else [])]
     return Trial(data, batch, output, last.module_type.lower() if last else "", tuple(notes))
 
@@ -94,9 +96,19 @@ def _refusal(data: Data, batch: Batch, error: CaptureError) -> DataError:
         else "give data of the shape that it was trained on"
     )
     return DataError(
-        f"the network does not take {_inputs(batch)} ({type(cause).__name__}: "
-        f"{first_line(cause)}): {how}."
+        f"the network fails on {_inputs(batch)} ({type(cause).__name__}: {first_line(cause)}"
+        f"{_place(cause)}): unless its code is at fault, {how}."
     )
+
+
+def _place(cause: BaseException) -> str:
+    """File and line of the network's own code in which it failed, ``""`` where none is known."""
+    frames = traceback.extract_tb(cause.__traceback__)
+    own = [one for one in frames if not one.filename.startswith((*_LIBRARIES, "<"))]
+    return f", {Path(own[-1].filename).name} line {own[-1].lineno}" if own else ""
+
+
+_LIBRARIES = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
 
 
 def _other_forms(data: Data) -> Iterator[Data]:

@@ -119,7 +119,7 @@ def test_one_class_is_said():
         (IMAGES[:, 0], LABELS, "pictures in bytes are"),
         (np.zeros((3, 4, 4, 5), np.uint8), None, "3×4×4×5"),
         (np.zeros((3, 0, 4), np.uint8), None, "no pixels"),
-        (np.full((3, 4), np.inf), None, "sample 0 holds NaN or an infinity"),
+        (np.full((3, 4), np.inf), None, "sample 0 of those drawn holds NaN or an infinity"),
         (np.zeros(()), None, "1 sample; "),
         (np.zeros(5), None, "inputs are pictures in bytes"),
         (IMAGES, np.array(3), "20 inputs and 1 labels"),
@@ -158,7 +158,7 @@ def test_npz(tmp_path):
     ("content", "words"),
     [
         (None, "there is no such file"),
-        (b"", "cannot be read as an .npz file"),
+        (b"", "is no .npz file"),
         (b"PK\x03\x04 broken", "cannot be read as an .npz file"),
         ({"pictures": IMAGES}, "no array 'images'"),
         ({"images": np.array([object()])}, "its array 'images' holds objects of Python"),

@@ -304,7 +304,7 @@ def test_data_that_the_network_does_not_take():
     assert trial(module, good).output.shape == (4, 10)
     for size, channels in (((28, 28), 3), ((40, 40), 1)):
         data = open_data("shapes", samples=4, preprocessing=Preprocessing(size, channels))
-        words = f"does not take inputs of {channels}×{size[0]}×{size[1]} .float32.*--input-size"
+        words = f"fails on inputs of {channels}×{size[0]}×{size[1]} .float32.*--input-size"
         with pytest.raises(DataError, match=words):
             trial(module, data)
 
@@ -344,3 +344,23 @@ def test_accuracy_on_real_test_data(file, spec, stated, data_root):
     assert found.accuracy.low < stated / 100 < found.accuracy.high
     assert 0 < found.reliability.calibration_error < 0.1
     assert np.isfinite(found.mean_nll)
+
+
+class Drawing(nn.Module):
+    def forward(self, x):
+        return x + torch.randn(x.shape)
+
+
+class Failing(nn.Module):
+    def forward(self, x):
+        raise ValueError("not today")
+
+
+def test_a_network_that_draws_at_random_is_told():
+    (note,) = trial(Drawing().eval(), open_data("shapes", samples=8)).notes
+    assert note.startswith("The network draws at random in evaluation mode too")
+
+
+def test_a_network_that_raises_is_told_with_its_line():
+    with pytest.raises(DataError, match=r"ValueError: not today, test_runnable.py line \d+"):
+        trial(Failing().eval(), open_data("shapes", samples=8))

@@ -100,7 +100,7 @@ def check_labels(targets: Tensor, positions: tuple[int, ...], classes: int, star
         first = wrong.nonzero()[0]
         raise DataError(
             f"the data have the label {int(targets[tuple(first)])} (sample "
-            f"{start + int(first[0]) + 1}), and the network has {counted(classes, 'output')} "
-            f"(labels 0 to {classes - 1}): these are not the classes that it was trained on, or "
-            "its labels begin at 1."
+            f"{start + int(first[0]) + 1} of those drawn), and the network has "
+            f"{counted(classes, 'output')} (labels 0 to {classes - 1}): these are not the "
+            "classes that it was trained on, or its labels begin at 1."
         )

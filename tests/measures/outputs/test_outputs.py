@@ -269,7 +269,7 @@ def test_logits_of_what_networks_return():
 def test_labels_outside_the_classes():
     check_labels(torch.tensor([0, 9, IGNORED]), (3,), 10)
     for label in (10, -1):
-        words = rf"label {label} \(sample 6\), and the network has 10 outputs"
+        words = rf"label {label} \(sample 6 of those drawn\), and the network has 10 outputs"
         with pytest.raises(DataError, match=words):
             check_labels(torch.tensor([0, label]), (2,), 10, start=4)
     with pytest.raises(DataError, match=r"each of 2×5×5 positions .*labels for 2."):
@@ -335,7 +335,9 @@ def test_the_stream_of_labels_and_of_none():
 
 
 def test_the_stream_refuses_labels_that_the_network_cannot_give():
-    with pytest.raises(DataError, match=r"label 2 \(sample 3\), and the network has 2 outputs"):
+    with pytest.raises(
+        DataError, match=r"label 2 \(sample 3 of those drawn\), and the network has 2 outputs"
+    ):
         OutputStream().add(torch.zeros(3, 2), torch.tensor([0, 1, 2]))
 
 

@@ -146,7 +146,9 @@ def test_labels_outside_the_classes_name_the_sample() -> None:
     labels = torch.tensor([0, 1, 0, 1, 0, 7])
     data, reading = read(normal(6, 3), X, labels)
     last = list(data.batches(2))[-1]
-    with pytest.raises(DataError, match=r"label 7 \(sample 6\).* 3 outputs \(labels 0 to 2\)"):
+    with pytest.raises(
+        DataError, match=r"label 7 \(sample 6 of those drawn\).* 3 outputs \(labels 0 to 2\)"
+    ):
         reading.loss(normal(2, 3), last)
 
 

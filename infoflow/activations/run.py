@@ -60,7 +60,7 @@ class Run:
         self.trial = trial(self.module, self.data, self.prepare)
         self.data, self.reading = reading_of(self.trial)
         few = self.trial.batch
-        self.survey: Survey = survey(self.module, few)
+        self.survey: Survey = survey(self.module, few, request.batch_size)
         self.chain: Chain = cut_points(self.module, few)
         self.sites = _chosen(self.survey, self.chain, request.layers)
         self.rows: list[Measurement] = []

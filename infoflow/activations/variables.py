@@ -114,11 +114,12 @@ def of_distances(
     if rule == "alignment" and reference is None:
         rule = "median"
     n = distances.samples
-    few = thinned(n) if n > MEDIAN_SAMPLES else torch.arange(n)
+    some = n > MEDIAN_SAMPLES
+    few = thinned(n) if some else torch.arange(n)
     aligned = rule == "alignment" and reference is not None
     width = bandwidth(
         rule,
-        distances.between(few, few),
+        distances.between(few, few) if some else distances.whole(),
         dimension,
         samples=n,
         reference=gram(reference.part(few)) if aligned and reference else None,

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from time import perf_counter
 
+import torch
 from torch import nn
 
 from infoflow.capture.batches import Batch
@@ -90,15 +91,22 @@ def _timed(recorder: Recorder, batch: Batch, largest: int) -> float:
 
     What a batch costs whatever its size is most of the time of a few samples of a small network.
     """
-    times = 1
-    while True:
-        repeated = batch.repeated(times)
-        start = perf_counter()
-        recorder.run(repeated)
-        seconds = perf_counter() - start
-        if seconds >= ENOUGH or 2 * repeated.size > largest:
-            return seconds / repeated.size
-        times = min(4 * times, largest // batch.size)
+    size, seconds = batch.size, _seconds(recorder, batch)
+    while seconds < ENOUGH and 2 * size <= largest:
+        times = min(4 * size, largest) // batch.size
+        try:
+            seconds = _seconds(recorder, batch.repeated(times))
+        except torch.OutOfMemoryError:  # the device is smaller than that
+            break
+        size = times * batch.size
+    recorder.clear()
+    return seconds / size
+
+
+def _seconds(recorder: Recorder, batch: Batch) -> float:
+    start = perf_counter()
+    recorder.run(batch)
+    return perf_counter() - start
 
 
 def no_rows(shape: tuple[int, ...], size: int) -> str:

@@ -41,8 +41,8 @@ class NeuronCounts:
         if bounds is not None:
             low, high = bounds
             margin = EDGE * (high - low)
-            ends = ((x <= low + margin) | (x >= high - margin)).sum(dim=0)
-        return cls(x.shape[0], (x <= 0).sum(dim=0), ends)
+            ends = _count((x <= low + margin) | (x >= high - margin))
+        return cls(x.shape[0], _count(x <= 0), ends)
 
     def merged(self, other: NeuronCounts) -> NeuronCounts:
         """Of both sets of samples together."""
@@ -62,6 +62,11 @@ class NeuronCounts:
         if self.at_ends is None:
             return torch.zeros_like(self.dead)
         return self.at_ends >= ALMOST_ALWAYS * self.count
+
+
+def _count(hits: Tensor) -> Tensor:
+    """(u,) how many of (samples, u) hold; in int32, which takes two thirds of int64's time."""
+    return hits.sum(dim=0, dtype=torch.int32).to(torch.int64)
 
 
 def share(units: Tensor) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from infoflow.activations.papers import PAPERS_SAMPLES
 from infoflow.activations.variables import Variable, continuous, of_distances
-from infoflow.kernels import Gaussian, PackedDistances
+from infoflow.kernels import Gaussian, Lengthened, points
 from infoflow.measures.activations.error_signals import directions, log_magnitudes
 
 FORMS = ("error", "error.magnitude", "error.raw")
@@ -52,13 +52,12 @@ def error_variables(
     lengths = torch.where(norms > 0, norms, 1.0)
     direction = continuous(name, errors, rule, reference, lengths=lengths)
     assert isinstance(direction.kernel, Gaussian)
-    assert isinstance(direction.kernel.distances, PackedDistances)
-    apart = direction.kernel.distances.lengthened(norms)
+    apart = Lengthened(direction.kernel.distances, norms)
     raw = of_distances(name, apart, errors[0].numel(), rule, reference)
     first = errors[:PAPERS_SAMPLES]
     forms = {"error": (direction, directions(first)), "error.raw": (raw, first)}
     if not still:
-        forms["error.magnitude"] = (continuous(name, logs, rule, reference), logs)
+        forms["error.magnitude"] = (of_distances(name, points(logs), 1, rule, reference), logs)
     return Errors(forms, norms, still)
 
 

@@ -6,11 +6,9 @@ from infoflow.activations.units import NUMBERS
 from infoflow.kernels.bandwidths import MEDIAN_SAMPLES
 from infoflow.kernels.packed import block_of, packed_bytes
 
-KNOWN = 4
-"""Variables whose distances are held all the time: X, and the last error signal in three forms."""
-FORMS = 3
-"""Variables of a site whose distances are held together: those of its error signal."""
-SQUARES = 4
+HELD = 3
+"""Variables whose distances are held together: X, the last error signal, and a site or its own."""
+SQUARES = 3
 """Matrices of m × m that a median, an eigenvalue problem or a probe takes for at most 4,096
 samples."""
 DENSE = 5
@@ -30,10 +28,10 @@ def measures_need(samples: int, units: int, inputs: int, maps: int, *, permutati
         permutations: Whether nulls are drawn, which needs whole matrices.
     """
     few = min(samples, MEDIAN_SAMPLES)
-    site = FORMS * packed_bytes(samples) + SQUARES * 8 * few**2
+    site = packed_bytes(samples) + SQUARES * 8 * few**2
     if permutations:
         site += DENSE * 8 * samples**2
     blocks = 8 * (3 * NUMBERS + 2 * samples * min(block_of(samples), units))
     # A convolution's maps are through before the site's distances are made.
-    kernels = KNOWN * packed_bytes(samples) + max(maps, site)
+    kernels = (HELD - 1) * packed_bytes(samples) + max(maps, site)
     return kernels + blocks + 8 * VECTORS * units + samples * inputs

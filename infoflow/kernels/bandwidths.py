@@ -213,7 +213,8 @@ def _median(spread: Spread, *, skip_zeros: bool) -> Bandwidth:
     some = spread.samples > matrix.shape[0]
     note = f"median of the distances of {matrix.shape[0]:,} samples" if some else ""
     pairs = _pairs(matrix)
-    positive = pairs[pairs > 0]
+    apart = pairs > 0
+    positive = pairs if apart.all() else pairs[apart]
     ties = 1 - positive.size / max(pairs.size, 1)
     if positive.size == 0:
         return Bandwidth(1.0, "median", ties, CONSTANT)
@@ -256,12 +257,12 @@ def _pairs(matrix: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
 def _quantiles(
     squares: np.ndarray[Any, np.dtype[np.float64]], shares: tuple[float, ...]
 ) -> list[float]:
-    """Quantiles of √squares, interpolated between neighbours."""
+    """Quantiles of √squares, which are put into another order; interpolated between neighbours."""
     places = [share * (squares.size - 1) for share in shares]
     needed = sorted({int(f(p)) for p in places for f in (math.floor, math.ceil)})
-    ordered = np.partition(squares, needed)
+    squares.partition(needed)
     found = []
     for place in places:
-        low, high = (math.sqrt(ordered[int(f(place))]) for f in (math.floor, math.ceil))
+        low, high = (math.sqrt(squares[int(f(place))]) for f in (math.floor, math.ceil))
         found.append(low + (place - math.floor(place)) * (high - low))
     return found

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from infoflow.errors import EstimateError
-from infoflow.kernels.distances import ROUNDING
+from infoflow.kernels.distances import ROUNDING, Distances
 
 SIDE = 256
 """Rows of a tile: 512 KiB of float64, so that several stay in the cache together."""
@@ -77,21 +77,6 @@ class PackedDistances:
                 tile.add_(tile.T.clone())
         return cls(n, kept)
 
-    def lengthened(self, lengths: Tensor) -> PackedDistances:
-        """Distances of the samples each times its length, where they are of the length 1.
-
-        ‖x − y‖² = (‖x‖ − ‖y‖)² + ‖x‖‖y‖·‖x/‖x‖ − y/‖y‖‖²: no second product, and no cancellation.
-
-        Args:
-            lengths: (n,), float64; of a sample that is 0 itself 0.
-        """
-        kept = {}
-        for (i, j), tile in self.kept.items():
-            ours = lengths[i * SIDE : i * SIDE + len(tile), None]
-            theirs = lengths[None, j * SIDE : j * SIDE + tile.shape[1]]
-            kept[i, j] = (tile * ours).mul_(theirs).add_((ours - theirs).square_())
-        return PackedDistances(self.samples, kept)
-
     def tile(self, rows: slice, columns: slice) -> Tensor:
         """Squared distances (rows, columns); a tile that is kept is given itself, uncopied."""
         n = self.samples
@@ -128,6 +113,41 @@ class PackedDistances:
                 strip[:, at_j] = tile.index_select(0, ours).index_select(1, theirs)
             found[at_i] = strip
         return found
+
+
+@dataclass(frozen=True)
+class Lengthened:
+    """Distances of samples of which each is a length times one whose distances are kept.
+
+    ‖x − y‖² = (‖x‖ − ‖y‖)² + ‖x‖‖y‖·‖x/‖x‖ − y/‖y‖‖²: no second product, no cancellation, and
+    nothing more that is held.
+
+    Args:
+        directions: Distances of the samples at the length 1.
+        lengths: (n,), float64; of a sample that is 0 itself 0.
+    """
+
+    directions: Distances
+    lengths: Tensor
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are, n."""
+        return self.directions.samples
+
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        """Squared distances (rows, columns)."""
+        apart = self.directions.tile(rows, columns)
+        return _lengthened(apart, self.lengths[rows, None], self.lengths[None, columns])
+
+    def between(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Squared distances of any samples (m,) to any others (k,), by their numbers."""
+        apart = self.directions.between(rows, columns)
+        return _lengthened(apart, self.lengths[rows, None], self.lengths[None, columns])
+
+
+def _lengthened(apart: Tensor, ours: Tensor, theirs: Tensor) -> Tensor:
+    return (apart * ours).mul_(theirs).add_((ours - theirs).square_())
 
 
 def packed_bytes(samples: int) -> int:

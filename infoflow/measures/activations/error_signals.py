@@ -26,7 +26,8 @@ def log_magnitudes(errors: Tensor) -> Tensor:
     Leave them out (`silent`) before a kernel is made of these.
     """
     if errors.dtype != torch.float64:  # whose squares do not vanish in float64
-        return torch.linalg.vector_norm(errors.flatten(1), dim=1, dtype=torch.float64).log()
+        norms: Tensor = torch.linalg.vector_norm(errors.flatten(1), dim=1, dtype=torch.float64)
+        return norms.log()
     flat = errors.flatten(1)
     largest = flat.abs().amax(dim=1)
     scale = torch.where(largest == 0, 1.0, largest)

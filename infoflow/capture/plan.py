@@ -16,9 +16,12 @@ from infoflow.errors import CaptureError
 from infoflow.memory import bytes_text
 
 MAX_PASSES = 8
-"""From here on a spool on disk is quicker than running the network again."""
+"""From here on a spool on disk is taken, however quick the network."""
+SPOOL_RATE = 2e8
+"""Bytes a second that a spool is written and read at, cautiously: passes that take longer than
+that are not made."""
 
-FEWEST_AT_ONCE = 16
+FEWEST_AT_ONCE = 32
 """Samples of a batch below which a network runs slower for each of them."""
 
 SCRATCH = 64 * 2**20
@@ -96,8 +99,9 @@ def plan(
     autograd keeps, and the gradients), and the input and output of the largest, in two layouts. The
     batch is halved until that takes at most half of the budget. What is left holds the gathered
     sites: all of them, or as many neighbours as fit into each pass. The batch is halved further,
-    down to ``FEWEST_AT_ONCE``, where that saves passes. Where a single site does not fit, or more
-    than ``MAX_PASSES`` passes would be needed, everything is spooled on disk if that has room.
+    down to ``FEWEST_AT_ONCE``, where that saves passes. Where a single site does not fit, more than
+    ``MAX_PASSES`` passes would be needed, or the passes after the first would take longer than
+    writing and reading everything, everything is spooled on disk if that has room.
 
     Args:
         sizes: The sites, in order.
@@ -117,17 +121,21 @@ def plan(
     batch = max(1, min(batch_size, samples))
     while batch > 1 and _working(sizes, batch, errors=errors) > left // 2:
         batch //= 2
+    largest_batch = batch
     batch, groups = _fewest_passes(sizes, samples, left, batch, errors=errors)
-    working = _working(sizes, batch, errors=errors)
     total = _gathered(sizes, samples, errors=errors)
     cost = seconds * (WITH_ERRORS if errors else 1)
-    if groups is None or (len(groups) > MAX_PASSES and total <= disk):
+    if groups is None or (total <= disk and _slower(len(groups), cost * samples, total)):
+        working = _working(sizes, largest_batch, errors=errors)
         if total > disk or working > left:
             base = reserved + 2 * _working(sizes, 1, errors=errors)
             raise CaptureError(_too_small(sizes, samples, budget, base, errors=errors, disk=disk))
         everything = tuple(size.site for size in sizes)
         peak, time = working + reserved, cost * samples
-        return Plan((everything,), tuple(sizes), samples, batch, errors, True, peak, total, time)
+        return Plan(
+            (everything,), tuple(sizes), samples, largest_batch, errors, True, peak, total, time
+        )
+    working = _working(sizes, batch, errors=errors)
     largest = max((_gathered(group, samples, errors=errors) for group in groups), default=0)
     passes = tuple(tuple(size.site for size in group) for group in groups)
     peak = working + reserved + largest
@@ -144,6 +152,11 @@ def _working(sizes: Sequence[SiteSize], batch: int, *, errors: bool) -> int:
 
 def _gathered(sizes: Sequence[SiteSize], samples: int, *, errors: bool) -> int:
     return (2 if errors else 1) * samples * sum(size.bytes for size in sizes)
+
+
+def _slower(passes: int, seconds: float, total: int) -> bool:
+    """Whether so many passes are slower than one of these seconds into a spool."""
+    return passes > MAX_PASSES or (passes - 1) * seconds > total / SPOOL_RATE
 
 
 def _fewest_passes(

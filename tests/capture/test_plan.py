@@ -66,6 +66,26 @@ def test_a_spool_rather_than_many_passes() -> None:
     assert plan(many, 100, budget, batch_size=1, disk=10**12).spooled
 
 
+def test_a_spool_rather_than_slow_passes() -> None:
+    layers, budget = sizes(10, 20, 30), SCRATCH + 180_000_000
+    quick = plan(layers, 1000, budget, seconds=0.001, disk=10**9)
+    assert not quick.spooled
+    assert len(quick.passes) == 2
+    slow = plan(layers, 1000, budget, seconds=0.01, disk=10**9)
+    assert slow.spooled
+    assert slow.seconds == pytest.approx(10)
+    assert not plan(layers, 1000, budget, seconds=0.01).spooled
+
+
+def test_a_smaller_batch_where_it_saves_passes() -> None:
+    layers = sizes(10, 20, 30)
+    budget = SCRATCH + 240_000_000 + 32 * (60_000 + 4 * 30_000) * 4
+    found = plan(layers, 1000, budget)
+    assert (len(found.passes), found.batch_size) == (1, 32)
+    assert found.memory == budget
+    assert plan(layers, 1000, budget - 1).batch_size == 64
+
+
 def test_the_batch_shrinks_for_error_signals() -> None:
     layers, budget = sizes(*[1000] * 10), SCRATCH + 9 * 10**9
     without = plan(layers, 100, budget)

@@ -26,7 +26,7 @@ class Keeping(TorchDispatchMode, Generic[Key]):  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """torch asks this: what runs here is never compiled, and dynamo takes seconds to load."""
+        """Asked by torch: what runs here is never compiled, and dynamo takes seconds to load."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

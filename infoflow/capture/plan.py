@@ -24,8 +24,9 @@ that are not made."""
 FEWEST_AT_ONCE = 32
 """Samples of a batch below which a network runs slower for each of them."""
 
-SCRATCH = 64 * 2**20
-"""Bytes that libraries of convolutions and products take for themselves, about."""
+SCRATCH = 128 * 2**20
+"""Bytes that libraries of convolutions and products take for themselves, and what the heap does not
+give back, about."""
 
 WITH_ERRORS = 2.2
 """Times a forward pass that one with error signals takes (VGG16 on one thread: 2.1)."""

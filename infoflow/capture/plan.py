@@ -16,10 +16,7 @@ from infoflow.errors import CaptureError
 from infoflow.memory import bytes_text
 
 MAX_PASSES = 8
-"""From here on a spool on disk is taken, however quick the network."""
-SPOOL_RATE = 2e8
-"""Bytes a second that a spool is written and read at, cautiously: passes that take longer than
-that are not made."""
+"""From here on a spool on disk is quicker than running the network again."""
 
 FEWEST_AT_ONCE = 32
 """Samples of a batch below which a network runs slower for each of them."""
@@ -100,9 +97,8 @@ def plan(
     autograd keeps, and the gradients), and the input and output of the largest, in two layouts. The
     batch is halved until that takes at most half of the budget. What is left holds the gathered
     sites: all of them, or as many neighbours as fit into each pass. The batch is halved further,
-    down to ``FEWEST_AT_ONCE``, where that saves passes. Where a single site does not fit, more than
-    ``MAX_PASSES`` passes would be needed, or the passes after the first would take longer than
-    writing and reading everything, everything is spooled on disk if that has room.
+    down to ``FEWEST_AT_ONCE``, where that saves passes. Where a single site does not fit, or more
+    than ``MAX_PASSES`` passes would be needed, everything is spooled on disk if that has room.
 
     Args:
         sizes: The sites, in order.
@@ -126,7 +122,7 @@ def plan(
     batch, groups = _fewest_passes(sizes, samples, left, batch, errors=errors)
     total = _gathered(sizes, samples, errors=errors)
     cost = seconds * (WITH_ERRORS if errors else 1)
-    if groups is None or (total <= disk and _slower(len(groups), cost * samples, total)):
+    if groups is None or (len(groups) > MAX_PASSES and total <= disk):
         working = _working(sizes, largest_batch, errors=errors)
         if total > disk or working > left:
             base = reserved + 2 * _working(sizes, 1, errors=errors)
@@ -153,11 +149,6 @@ def _working(sizes: Sequence[SiteSize], batch: int, *, errors: bool) -> int:
 
 def _gathered(sizes: Sequence[SiteSize], samples: int, *, errors: bool) -> int:
     return (2 if errors else 1) * samples * sum(size.bytes for size in sizes)
-
-
-def _slower(passes: int, seconds: float, total: int) -> bool:
-    """Whether so many passes are slower than one of these seconds into a spool."""
-    return passes > MAX_PASSES or (passes - 1) * seconds > total / SPOOL_RATE
 
 
 def _fewest_passes(

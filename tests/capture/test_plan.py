@@ -27,7 +27,7 @@ def test_everything_fits_into_one_pass() -> None:
     assert not found.spooled
     assert found.sentence == (
         "The activations of 3 sites for 100 samples are 24.0 MB; they are gathered in one pass, "
-        "with about 137.2 MB of memory."
+        "with about 204.3 MB of memory."
     )
 
 
@@ -64,17 +64,6 @@ def test_a_spool_rather_than_many_passes() -> None:
     many, budget = sizes(*[1000] * 20), SCRATCH + 850_000_000
     assert len(plan(many, 100, budget, batch_size=1).passes) == 20
     assert plan(many, 100, budget, batch_size=1, disk=10**12).spooled
-
-
-def test_a_spool_rather_than_slow_passes() -> None:
-    layers, budget = sizes(10, 20, 30), SCRATCH + 180_000_000
-    quick = plan(layers, 1000, budget, seconds=0.001, disk=10**9)
-    assert not quick.spooled
-    assert len(quick.passes) == 2
-    slow = plan(layers, 1000, budget, seconds=0.01, disk=10**9)
-    assert slow.spooled
-    assert slow.seconds == pytest.approx(10)
-    assert not plan(layers, 1000, budget, seconds=0.01).spooled
 
 
 def test_a_smaller_batch_where_it_saves_passes() -> None:

@@ -15,7 +15,7 @@ from infoflow.capture.survey import SiteSize
 from infoflow.errors import CaptureError
 from infoflow.memory import bytes_text
 
-MAX_PASSES = 8
+MAX_PASSES = 3
 """From here on a spool on disk is quicker than running the network again."""
 
 FEWEST_AT_ONCE = 32

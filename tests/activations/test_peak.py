@@ -71,7 +71,7 @@ def arrays(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("budget", "how"),
     [
         (2000 * MEGABYTE, "in one pass, "),
-        (480 * MEGABYTE, " passes by "),
+        (600 * MEGABYTE, " passes by "),
         (380 * MEGABYTE, "spool"),
     ],
 )

@@ -23,10 +23,11 @@ VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUME
 
 @dataclass(frozen=True)
 class Run:
-    """One run: wall seconds, and the process's peak memory in MiB (0 where none was started)."""
+    """One run: wall seconds, and of a process its peak memory in MiB and CPU seconds, else 0."""
 
     seconds: float
     peak: float = 0.0
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ if not process:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.execvp(sys.argv[1], sys.argv[1:])
 _, status, usage = os.wait4(process, 0)
-print(json.dumps([time.perf_counter() - start, usage.ru_maxrss / 1024]))
+cpu = usage.ru_utime + usage.ru_stime
+print(json.dumps([time.perf_counter() - start, usage.ru_maxrss / 1024, cpu]))
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 """Starts a command from a small process: Linux counts the memory of the process that forks, which

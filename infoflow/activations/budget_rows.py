@@ -19,7 +19,14 @@ from infoflow.capture.undisturbed import uncompiled
 from infoflow.data.batch import Batch
 from infoflow.errors import InfoflowError
 from infoflow.graph import Chain
-from infoflow.measures.activations.budget import Term, log_determinants, term
+from infoflow.measures.activations.budget import (
+    LARGEST_JACOBIAN,
+    SLOPES,
+    UNDEFINED,
+    Term,
+    log_determinants,
+    term,
+)
 from infoflow.report import Measurement
 from infoflow.statistics.intervals import interval
 
@@ -117,7 +124,14 @@ def _of_module(module: nn.Module, given: tuple[Any, ...]) -> Term:
     tensors = [one for one in given if isinstance(one, Tensor)]
     if len(tensors) != 1 or not tensors[0].is_floating_point():
         return Term("other", None, "not defined: its input is not one tensor of real numbers")
-    values = tensors[0].detach().clone()
+    values = tensors[0].detach()
+    if type(module) in UNDEFINED or (
+        isinstance(module, nn.Linear) and module.in_features != module.out_features
+    ):
+        return term(module, values[:1])  # says why; nothing is copied for that
+    if not _closed(module) and values[0].numel() > LARGEST_JACOBIAN:
+        values = values[:1]  # what is too large is told from one
+    values = values.clone()
     layer = copy.deepcopy(module).to(values.device, torch.float64)
     for one in layer.modules():  # those of the watch, and of this function
         one._forward_hooks.clear()
@@ -128,6 +142,12 @@ def _of_module(module: nn.Module, given: tuple[Any, ...]) -> Term:
         return Term(
             "other", None, f"not computed: {next(iter(str(error).splitlines()), 'it fails')}"
         )
+
+
+def _closed(module: nn.Module) -> bool:
+    """Whether a module's term has a closed form."""
+    normalisations = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+    return type(module) in SLOPES or isinstance(module, nn.Linear | normalisations)
 
 
 def _of_function(site: Site, values: Tensor | None) -> Term:

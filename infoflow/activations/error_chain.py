@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from infoflow.activations.papers import PAPERS_SAMPLES
 from infoflow.activations.variables import Variable, continuous, of_distances
-from infoflow.kernels import Gaussian, PackedDistances
+from infoflow.kernels import Gaussian, Lengthened, points
 from infoflow.measures.activations.error_signals import directions, log_magnitudes
 
 FORMS = ("error", "error.magnitude", "error.raw")
@@ -35,7 +34,7 @@ class Errors:
 
 
 def error_variables(
-    name: str, errors: Tensor, rule: str | float, reference: Variable | None
+    name: str, errors: Tensor, rule: str | float, reference: Variable | None, few: int
 ) -> Errors:
     """The forms of δ (n, …) under Gaussian kernels.
 
@@ -44,6 +43,7 @@ def error_variables(
         errors: (n, …).
         rule: Name of a bandwidth rule, or σ itself.
         reference: X, for the rule ``alignment``.
+        few: First samples whose values are wanted besides the variables.
     """
     # Some samples at a time: no float64 copy of a whole site is made.
     logs = torch.cat([log_magnitudes(few) for few in torch.split(errors, AT_ONCE)])
@@ -52,13 +52,12 @@ def error_variables(
     lengths = torch.where(norms > 0, norms, 1.0)
     direction = continuous(name, errors, rule, reference, lengths=lengths)
     assert isinstance(direction.kernel, Gaussian)
-    assert isinstance(direction.kernel.distances, PackedDistances)
-    apart = direction.kernel.distances.lengthened(norms)
+    apart = Lengthened(direction.kernel.distances, norms)
     raw = of_distances(name, apart, errors[0].numel(), rule, reference)
-    first = errors[:PAPERS_SAMPLES]
+    first = errors[:few]
     forms = {"error": (direction, directions(first)), "error.raw": (raw, first)}
     if not still:
-        forms["error.magnitude"] = (continuous(name, logs, rule, reference), logs)
+        forms["error.magnitude"] = (of_distances(name, points(logs), 1, rule, reference), logs)
     return Errors(forms, norms, still)
 
 

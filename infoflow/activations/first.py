@@ -61,6 +61,27 @@ def refuse_non_finite(module: nn.Module, batch: Batch, start: int) -> None:
             )
 
 
+class _Rows:
+    """Rows that come batch by batch, copied to where they stay: no second copy of all is made."""
+
+    def __init__(self, samples: int) -> None:
+        self.samples, self.count = samples, 0
+        self.rows: Tensor | None = None
+
+    def add(self, values: Tensor) -> None:
+        """The next rows (m, …), m ≥ 1."""
+        if self.rows is None:
+            shape = (self.samples, *values.shape[1:])
+            self.rows = torch.empty(shape, dtype=values.dtype)
+        self.rows[self.count : self.count + len(values)] = values.detach().cpu()
+        self.count += len(values)
+
+    def taken(self) -> Tensor | None:
+        """All rows, which are let go of; None where there were none."""
+        found, self.rows = self.rows, None
+        return None if found is None else found[: self.count]
+
+
 class FirstPass:
     """Watches the first pass.
 
@@ -74,9 +95,7 @@ class FirstPass:
     def __init__(self, module: nn.Module, data: Data, reading: Reading, last: Site) -> None:
         self.module, self.data, self.reading, self.last = module, data, reading, last
         self.outputs, self.numbers = OutputStream(), RegressionStream()
-        self.x: list[Tensor] = []
-        self.targets: list[Tensor] = []
-        self.errors: list[Tensor] = []
+        self.x, self.targets, self.errors = (_Rows(data.samples) for _ in range(3))
         self.output: Any = None
 
     def loss(self, output: Any, batch: Batch) -> Tensor:
@@ -86,9 +105,9 @@ class FirstPass:
 
     def look(self, output: Any, batch: Batch) -> None:
         """Keep what the report says of the outputs."""
-        self.x.append(batch.x.detach().cpu())
+        self.x.add(batch.x)
         if batch.targets is not None:
-            self.targets.append(batch.targets.cpu())
+            self.targets.add(batch.targets)
         with torch.no_grad():
             if self.reading.form == "numbers":
                 values, numbers = self.reading.answers(output, batch)
@@ -111,18 +130,15 @@ class FirstPass:
     def error(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """Keep the error signal of the last site."""
         if site == self.last:
-            self.errors.append(values.detach().cpu())
+            self.errors.add(values)
 
     def first(self) -> First:
-        """All of it together; what was kept is let go of.
+        """All of it; what was kept is let go of.
 
         Raises:
             DataError: All samples are the same.
         """
-        kept = (self.x, self.targets, self.errors)
-        x, targets, errors = (torch.cat(parts) if parts else None for parts in kept)
-        for parts in kept:
-            parts.clear()
+        x, targets, errors = (kept.taken() for kept in (self.x, self.targets, self.errors))
         assert x is not None
         if len(self.data.first(1).inputs) == 1:
             refuse_constant(self.data.name, x)

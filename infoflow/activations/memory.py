@@ -6,37 +6,32 @@ from infoflow.activations.units import NUMBERS
 from infoflow.kernels.bandwidths import MEDIAN_SAMPLES
 from infoflow.kernels.packed import block_of, packed_bytes
 
-KNOWN = 4
-"""Variables whose distances are held all the time: X, and the last error signal in three forms."""
-FORMS = 3
-"""Variables of a site whose distances are held together: those of its error signal."""
-SQUARES = 4
+HELD = 3
+"""Variables whose distances are held together: X, the last error signal, and a site or its own."""
+SQUARES = 3
 """Matrices of m × m that a median, an eigenvalue problem or a probe takes for at most 4,096
 samples."""
 DENSE = 5
 """Matrices of n × n that permutations take."""
 VECTORS = 12
 """Numbers that are held of each unit of a site: moments, counts, entropies."""
-MAPS = 400 * 2**20
-"""Bytes of the kernels of a convolution's maps and of what is computed from them."""
 
 
-def measures_need(samples: int, units: int, inputs: int, *, permutations: bool) -> int:
+def measures_need(samples: int, units: int, inputs: int, maps: int, *, permutations: bool) -> int:
     """Bytes that measuring takes at its peak.
 
     Args:
         samples: n.
         units: Numbers of one sample at the largest site.
         inputs: Bytes of one sample of X, its targets and the last site's error signal.
+        maps: Bytes that the maps of a convolution take, at most.
         permutations: Whether nulls are drawn, which needs whole matrices.
     """
     few = min(samples, MEDIAN_SAMPLES)
-    site = FORMS * packed_bytes(samples) + SQUARES * 8 * few**2
+    site = packed_bytes(samples) + SQUARES * 8 * few**2
     if permutations:
         site += DENSE * 8 * samples**2
-    maps = min(MAPS, 3 * 8 * samples * units)
     blocks = 8 * (3 * NUMBERS + 2 * samples * min(block_of(samples), units))
-    # X and its targets are there in parts and whole for a moment.
     # A convolution's maps are through before the site's distances are made.
-    kernels = KNOWN * packed_bytes(samples) + max(maps, site)
-    return kernels + blocks + 8 * VECTORS * units + 2 * samples * inputs
+    kernels = (HELD - 1) * packed_bytes(samples) + max(maps, site)
+    return kernels + blocks + 8 * VECTORS * units + samples * inputs

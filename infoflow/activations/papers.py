@@ -88,6 +88,11 @@ class Form:
         kernels = "one kernel a map, multiplied" if self.convention.maps else "one kernel a site"
         return f"{order}, preset {self.name}: {self.convention.label}, {kernels}"
 
+    @property
+    def wanted(self) -> int:
+        """First samples whose values `few` looks at: none without a kernel of its own."""
+        return 0 if self.convention is None else PAPERS_SAMPLES
+
     def few(self, variable: Variable, values: Tensor, reference: Tensor | None = None) -> Few:
         """The first samples of a variable.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -39,9 +39,18 @@ TOLD = 8
 """Filters, or pairs of them, that a note names."""
 
 
-def has_maps(site: Site, values: Tensor) -> bool:
-    """Whether a site is a convolution's output (n, C, …), before any nonlinearity."""
-    return "conv" in site.module_type.lower() and site.role == "linear map" and values.ndim > 2
+def of_maps(site: Site, shape: Sequence[int]) -> bool:
+    """Whether a site is a convolution's output, (C, …) of a sample, before any nonlinearity."""
+    return "conv" in site.module_type.lower() and site.role == "linear map" and len(shape) > 1
+
+
+def maps_need(samples: int, shape: tuple[int, ...]) -> int:
+    """Bytes that `report` takes for a site of this shape of a sample, at most."""
+    few, filters = min(samples, SAMPLES), min(shape[0], FILTERS)
+    positions = min(math.prod(shape[1:]), POSITIONS)
+    kernels = 8 * filters * few**2
+    regression = 8 * filters * min(few * positions, OBSERVATIONS)
+    return 3 * kernels + 4 * few * filters * positions + 3 * regression
 
 
 def thinned(maps: Tensor, positions: int = POSITIONS) -> Tensor:
@@ -73,7 +82,7 @@ def report(
         rows: Of the report so far.
         series: Likewise.
     """
-    if not has_maps(site, values) or values.shape[1] < 2:
+    if not of_maps(site, values.shape[1:]) or values.shape[1] < 2:
         return
     chosen = evenly(values.shape[1], FILTERS)
     maps = thinned(values[:SAMPLES])[:, chosen]  # in this order: large maps are not copied

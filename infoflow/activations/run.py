@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cached_property
 
-from infoflow.activations import budget_rows, number_rows, outputs
+from infoflow.activations import budget_rows, number_rows, outputs, redundancy
 from infoflow.activations.chains import order_row, step_rows
 from infoflow.activations.choosing import chosen_sites
 from infoflow.activations.first import First, FirstPass
@@ -60,7 +60,7 @@ class Run:
         self.trial = trial(self.module, self.data, self.prepare)
         self.data, self.reading = reading_of(self.trial)
         few = self.trial.batch
-        self.survey: Survey = survey(self.module, few)
+        self.survey: Survey = survey(self.module, few, request.batch_size)
         self.chain: Chain = cut_points(self.module, few)
         self.sites = _chosen(self.survey, self.chain, request.layers)
         self.rows: list[Measurement] = []
@@ -158,8 +158,11 @@ class Run:
         shapes = {size.site: size for size in self.survey.sizes}
         inputs = sum(tensor.nbytes for tensor in tensors) // few.size + shapes[self.last].bytes
         units = max(math.prod(shapes[site].shape) for site in self.sites)
+        count = self.data.samples
+        maps = (redundancy.maps_need(count, shapes[site].shape) for site in self.sites
+                if redundancy.of_maps(site, shapes[site].shape))  # fmt: skip
         drawn = self.request.permutations > 0
-        return measures_need(self.data.samples, units, inputs, permutations=drawn)
+        return measures_need(count, units, inputs, max(maps, default=0), permutations=drawn)
 
     def plan(self) -> Plan:
         """How the activations are gathered."""

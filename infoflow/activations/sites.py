@@ -90,7 +90,7 @@ def known(first: First, data: Data, last: Site, request: ActivationRequest) -> K
     reference = y.few.gram if y is not None and data.task == "classification" else x.few.gram
     errors = {}
     if first.error is not None and not (targets is not None and bool((targets == IGNORED).any())):
-        found = error_variables(f"δ of {last.name}", first.error, rule, x_variable)
+        found = error_variables(f"δ of {last.name}", first.error, rule, x_variable, form.wanted)
         errors = {
             name: Compared(variable, form.few(variable, values, reference))
             for name, (variable, values) in found.forms.items()
@@ -144,7 +144,9 @@ class SiteMeasures:
     def of_errors(self, site: Site, values: Tensor) -> None:
         """Norm of the error signal; along the chain its information about the last one."""
         known = self.known
-        found = error_variables(site.name, values, self.request.sigma, known.x.variable)
+        found = error_variables(
+            site.name, values, self.request.sigma, known.x.variable, known.form.wanted
+        )
         self.rows.append(
             number(
                 site.name, "gradient-norm", "value", mean_norm(found), unit="nats per unit",

@@ -30,8 +30,10 @@ SERIES_UNITS = 4096
 """Units up to which a series has each one."""
 NEIGHBOUR_UNITS = 256
 """Units whose nearest neighbours are looked at, at most."""
-NUMBERS = 2**21
-"""Of a site that are worked on together: 16 MiB of float64."""
+NUMBERS = 2**18
+"""Of a site that are worked on together: 2 MiB of float64, which a cache holds."""
+FEWEST_UNITS = 64
+"""Units that are worked on together, at least."""
 
 
 @dataclass
@@ -61,7 +63,7 @@ def whole(nonlinearity: str, values: Tensor) -> Units:
     """All samples (n, …) of a site, some units at a time: no copy of all of it is made."""
     flat = values.reshape(len(values), -1)
     parts = []
-    for columns in torch.split(flat, max(1, NUMBERS // len(flat)), dim=1):
+    for columns in torch.split(flat, max(FEWEST_UNITS, NUMBERS // len(flat)), dim=1):
         one = Units(nonlinearity)
         one.add(columns)
         parts.append(one)

@@ -11,6 +11,7 @@ from torch import Tensor
 from infoflow.kernels import (
     Bandwidth,
     DistanceMatrix,
+    Distances,
     Gaussian,
     Indicator,
     Kernel,
@@ -63,7 +64,6 @@ class Variable:
         if isinstance(self.kernel, Indicator):
             return Indicator(self.kernel.labels[chosen])
         assert isinstance(self.kernel, Gaussian)
-        assert isinstance(self.kernel.distances, PackedDistances)
         smaller = self.kernel.distances.between(chosen, chosen)
         return Gaussian(DistanceMatrix(smaller), self.kernel.sigma)
 
@@ -105,7 +105,7 @@ def continuous(
 
 def of_distances(
     name: str,
-    distances: PackedDistances,
+    distances: Distances,
     dimension: int,
     rule: str | float,
     reference: Variable | None = None,
@@ -114,11 +114,12 @@ def of_distances(
     if rule == "alignment" and reference is None:
         rule = "median"
     n = distances.samples
-    few = thinned(n) if n > MEDIAN_SAMPLES else torch.arange(n)
+    some = n > MEDIAN_SAMPLES
+    few = thinned(n) if some else torch.arange(n)
     aligned = rule == "alignment" and reference is not None
     width = bandwidth(
         rule,
-        distances.between(few, few),
+        distances.between(few, few) if some else distances.tile(slice(0, n), slice(0, n)),
         dimension,
         samples=n,
         reference=gram(reference.part(few)) if aligned and reference else None,

@@ -76,6 +76,14 @@ class Batch:
 
         return replace(self._with(cut, cut), start=self.start + start)
 
+    def repeated(self, times: int) -> Batch:
+        """All samples several times over."""
+
+        def tiled(tensor: Tensor) -> Tensor:
+            return torch.cat([tensor] * times)
+
+        return self if times == 1 else self._with(tiled, tiled)
+
     def _with(self, change: Callable[[Tensor], Tensor], other: Callable[[Tensor], Tensor]) -> Batch:
         """Each input changed by one function, targets and mask by another."""
         targets, mask = (None if one is None else other(one) for one in (self.targets, self.mask))

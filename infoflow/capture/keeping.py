@@ -24,6 +24,11 @@ class Keeping(TorchDispatchMode, Generic[Key]):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.kept = kept
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Asked by torch: what runs here is never compiled, and dynamo takes seconds to load."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation, after copying what it will change."""
         kwargs = kwargs or {}

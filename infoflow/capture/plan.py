@@ -6,6 +6,7 @@ memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,13 +15,15 @@ from infoflow.capture.survey import SiteSize
 from infoflow.errors import CaptureError
 from infoflow.memory import bytes_text
 
-MAX_PASSES = 8
+MAX_PASSES = 3
 """From here on a spool on disk is quicker than running the network again."""
 
+FEWEST_AT_ONCE = 32
+"""Samples of a batch below which a network runs slower for each of them."""
 
-SCRATCH = 64 * 2**20
-"""Bytes that libraries of convolutions and products take for themselves, about."""
-
+SCRATCH = 128 * 2**20
+"""Bytes that libraries of convolutions and products take for themselves, and what the heap does not
+give back, about."""
 
 WITH_ERRORS = 2.2
 """Times a forward pass that one with error signals takes (VGG16 on one thread: 2.1)."""
@@ -93,9 +96,9 @@ def plan(
     One batch's working memory comes first: every site once, with error signals twice (what
     autograd keeps, and the gradients), and the input and output of the largest, in two layouts. The
     batch is halved until that takes at most half of the budget. What is left holds the gathered
-    sites: all of them, or as many neighbours as fit into each pass. Where a single site does not
-    fit, or more than ``MAX_PASSES`` passes would be needed, everything is spooled on disk if that
-    has room.
+    sites: all of them, or as many neighbours as fit into each pass. The batch is halved further,
+    down to ``FEWEST_AT_ONCE``, where that saves passes. Where a single site does not fit, or more
+    than ``MAX_PASSES`` passes would be needed, everything is spooled on disk if that has room.
 
     Args:
         sizes: The sites, in order.
@@ -115,17 +118,21 @@ def plan(
     batch = max(1, min(batch_size, samples))
     while batch > 1 and _working(sizes, batch, errors=errors) > left // 2:
         batch //= 2
-    working = _working(sizes, batch, errors=errors)
+    largest_batch = batch
+    batch, groups = _fewest_passes(sizes, samples, left, batch, errors=errors)
     total = _gathered(sizes, samples, errors=errors)
     cost = seconds * (WITH_ERRORS if errors else 1)
-    groups = _groups(sizes, samples, left - working, errors=errors)
     if groups is None or (len(groups) > MAX_PASSES and total <= disk):
+        working = _working(sizes, largest_batch, errors=errors)
         if total > disk or working > left:
             base = reserved + 2 * _working(sizes, 1, errors=errors)
             raise CaptureError(_too_small(sizes, samples, budget, base, errors=errors, disk=disk))
         everything = tuple(size.site for size in sizes)
         peak, time = working + reserved, cost * samples
-        return Plan((everything,), tuple(sizes), samples, batch, errors, True, peak, total, time)
+        return Plan(
+            (everything,), tuple(sizes), samples, largest_batch, errors, True, peak, total, time
+        )
+    working = _working(sizes, batch, errors=errors)
     largest = max((_gathered(group, samples, errors=errors) for group in groups), default=0)
     passes = tuple(tuple(size.site for size in group) for group in groups)
     peak = working + reserved + largest
@@ -142,6 +149,20 @@ def _working(sizes: Sequence[SiteSize], batch: int, *, errors: bool) -> int:
 
 def _gathered(sizes: Sequence[SiteSize], samples: int, *, errors: bool) -> int:
     return (2 if errors else 1) * samples * sum(size.bytes for size in sizes)
+
+
+def _fewest_passes(
+    sizes: Sequence[SiteSize], samples: int, left: int, batch: int, *, errors: bool
+) -> tuple[int, list[list[SiteSize]] | None]:
+    """The largest batch with which there are fewest passes, and these."""
+    found = []
+    while True:
+        room = left - _working(sizes, batch, errors=errors)
+        found.append((batch, _groups(sizes, samples, room, errors=errors)))
+        if batch <= FEWEST_AT_ONCE:
+            break
+        batch = max(batch // 2, FEWEST_AT_ONCE)
+    return min(found, key=lambda one: math.inf if one[1] is None else len(one[1]))
 
 
 def _groups(

@@ -41,6 +41,7 @@ class Room:
     def __init__(self, samples: int, sizes: Mapping[Site, SiteSize]) -> None:
         self.samples, self.sizes = samples, sizes
         self.gathered = Gathered()
+        self.reached: dict[tuple[int, Site], int] = {}
 
     def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """Keep the rows."""
@@ -53,6 +54,9 @@ class Room:
 
     def taken(self) -> Iterator[Gathered]:
         """What was kept, all at once; it is let go of when the next is asked for."""
+        for kept in (self.gathered.activations, self.gathered.errors):
+            for site, values in kept.items():
+                values[self.reached.pop((id(kept), site)) :] = torch.nan
         yield self.gathered
         # A loop over this still holds the object, and the next pass needs the memory.
         self.gathered.activations.clear()
@@ -61,9 +65,11 @@ class Room:
     def _keep(self, kept: dict[Site, Tensor], site: Site, values: Tensor, rows: slice) -> None:
         if site not in kept:
             size = self.sizes[site]
-            # Rows of batches that do not reach the site must not pass for numbers.
-            kept[site] = torch.full((self.samples, *size.shape), torch.nan, dtype=kept_as(size))
+            kept[site] = torch.empty((self.samples, *size.shape), dtype=kept_as(size))
+        # Rows of batches that do not reach the site must not pass for numbers.
+        kept[site][self.reached.get((id(kept), site), 0) : rows.start] = torch.nan
         kept[site][rows] = values.to(kept[site].dtype).cpu()
+        self.reached[id(kept), site] = rows.stop
 
 
 class Spool:
@@ -121,6 +127,8 @@ def kept_as(size: SiteSize) -> torch.dtype:
 
 def note_non_finite(found: dict[Site, int], site: Site, values: Tensor, rows: slice) -> None:
     """Note the first row that holds a NaN or an infinity, where none was seen before."""
+    if site in found or bool(values.sum().isfinite()):
+        return
     finite = values.reshape(len(values), -1).isfinite().all(1)
-    if site not in found and not bool(finite.all()):
+    if not bool(finite.all()):  # else the sum alone was too large
         found[site] = rows.start + int((~finite).nonzero()[0])

@@ -1,4 +1,4 @@
-"""What a network's sites are and how large, from one small batch."""
+"""What a network's sites are and how large, from one small batch, and how long it takes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import math
 from dataclasses import dataclass
 from time import perf_counter
 
+import torch
 from torch import nn
 
 from infoflow.capture.batches import Batch
-from infoflow.capture.recorder import capture
+from infoflow.capture.recorder import Recorder, capture
 from infoflow.capture.site import Site
+
+ENOUGH = 0.1
+"""Seconds that tell how long a sample takes."""
+TIMED = 64 * 2**20
+"""Bytes of activations that are held for telling it, at most."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +59,13 @@ class Survey:
         return tuple(size.site for size in self.sizes)
 
 
-def survey(module: nn.Module, batch: Batch) -> Survey:
-    """Run the network twice on a batch; measure its sites, and the second run's time.
+def survey(module: nn.Module, batch: Batch, batch_size: int = 64) -> Survey:
+    """Run the network on a batch; measure its sites, and the time of a larger batch.
 
     Args:
         module: The network, which is left as it was.
         batch: A few samples, at least two: with one, any dimension of 1 looks like the batch.
+        batch_size: Samples that will be run at once: no larger batch is timed.
 
     Raises:
         CaptureError: The network raises.
@@ -67,16 +74,39 @@ def survey(module: nn.Module, batch: Batch) -> Survey:
     left_out: list[tuple[Site, str]] = []
     with capture(module) as recorder:
         recorder.run(batch)
-        start = perf_counter()  # the first run has set up libraries and memory
-        recorder.run(batch)
-        seconds = (perf_counter() - start) / batch.size
-    for site, tensor in recorder.activations.items():
-        if tensor.dim() and len(tensor) == batch.size:
-            element = max(tensor.element_size(), 4)
-            sizes.append(SiteSize(site, tuple(tensor.shape[1:]), element))
-        else:
-            left_out.append((site, no_rows(tuple(tensor.shape), batch.size)))
+        for site, tensor in recorder.activations.items():
+            if tensor.dim() and len(tensor) == batch.size:
+                element = max(tensor.element_size(), 4)
+                sizes.append(SiteSize(site, tuple(tensor.shape[1:]), element))
+            else:
+                left_out.append((site, no_rows(tuple(tensor.shape), batch.size)))
+        held = sum(size.bytes for size in sizes)
+        largest = max(batch.size, min(batch_size, TIMED // max(held, 1)))
+        seconds = _timed(recorder, batch, largest)
     return Survey(tuple(sizes), tuple(left_out), seconds)
+
+
+def _timed(recorder: Recorder, batch: Batch, largest: int) -> float:
+    """Seconds of a sample, of a batch that takes long enough for a clock, or is the largest.
+
+    What a batch costs whatever its size is most of the time of a few samples of a small network.
+    """
+    size, seconds = batch.size, _seconds(recorder, batch)
+    while seconds < ENOUGH and 2 * size <= largest:
+        times = min(4 * size, largest) // batch.size
+        try:
+            seconds = _seconds(recorder, batch.repeated(times))
+        except torch.OutOfMemoryError:  # the device is smaller than that
+            break
+        size = times * batch.size
+    recorder.clear()
+    return seconds / size
+
+
+def _seconds(recorder: Recorder, batch: Batch) -> float:
+    start = perf_counter()
+    recorder.run(batch)
+    return perf_counter() - start
 
 
 def no_rows(shape: tuple[int, ...], size: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.jit import ScriptModule
 from torch.nn.utils.parametrize import ParametrizationList
+from torch.utils._python_dispatch import _disable_current_modes
 
 from infoflow.capture import roles
 from infoflow.capture.functions import Functions
@@ -130,7 +131,9 @@ class Watch:
     def _hooks(self, name: str, part: nn.Module) -> Iterator[Any]:
         def enter(part: nn.Module, inputs: Any) -> None:
             if isinstance(part, nn.Embedding | nn.EmbeddingBag):
-                refuse_ids(name, part, inputs)
+                # It is no part of the network's computation, which somebody may be recording.
+                with _disable_current_modes():
+                    refuse_ids(name, part, inputs)
             self._calls[name] += 1
             self._frames.append(_Frame(name, part, self._calls[name]))
 

@@ -54,6 +54,11 @@ class Computation(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.memory = Memory()
         self.escaped: set[int] = set()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """As of `Keeping`: what runs here is never compiled."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Carry the operation out and record it."""
         kwargs = kwargs or {}

@@ -26,7 +26,7 @@ from infoflow.kernels.gram import (
     normalised,
     product_of_gaussians,
 )
-from infoflow.kernels.packed import PackedDistances
+from infoflow.kernels.packed import Lengthened, PackedDistances
 
 __all__ = [
     "BANDWIDTHS",
@@ -36,6 +36,7 @@ __all__ = [
     "Gaussian",
     "Indicator",
     "Kernel",
+    "Lengthened",
     "Minimum",
     "PackedDistances",
     "Points",

@@ -33,6 +33,9 @@ class Distances(Protocol):
     def tile(self, rows: slice, columns: slice) -> Tensor:
         """Squared distances (rows, columns), float64."""
 
+    def between(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Squared distances of any samples (m,) to any others (k,), by their numbers."""
+
 
 @dataclass(frozen=True)
 class Points:
@@ -56,6 +59,12 @@ class Points:
         features, others = self.features[rows], self.features[columns]
         found = _from_products(features @ others.T, self.norms[rows], self.norms[columns])
         return _without_diagonal(found) if rows == columns else found
+
+    def between(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Squared distances of any samples (m,) to any others (k,), by their numbers."""
+        product = self.features[rows] @ self.features[columns].T
+        found = _from_products(product, self.norms[rows], self.norms[columns])
+        return found.masked_fill_(rows[:, None] == columns[None, :], 0.0)
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,10 @@ class DistanceMatrix:
     def tile(self, rows: slice, columns: slice) -> Tensor:
         """Squared distances (rows, columns)."""
         return self.matrix[rows, columns]
+
+    def between(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Squared distances of any samples (m,) to any others (k,), by their numbers."""
+        return self.matrix[rows][:, columns]
 
 
 def points(x: Tensor) -> Points:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from infoflow.errors import EstimateError
-from infoflow.kernels.distances import ROUNDING
+from infoflow.kernels.distances import ROUNDING, Distances
 
 SIDE = 256
 """Rows of a tile: 512 KiB of float64, so that several stay in the cache together."""
@@ -73,23 +73,9 @@ class PackedDistances:
             # What is below the rounding error of the subtraction is 0.
             tile.masked_fill_(tile <= sums.mul_(ROUNDING), 0.0)
             if i == j:
-                tile.fill_diagonal_(0.0)
+                tile.triu_(1)  # of the lower half nothing was computed
+                tile.add_(tile.T.clone())
         return cls(n, kept)
-
-    def lengthened(self, lengths: Tensor) -> PackedDistances:
-        """Distances of the samples each times its length, where they are of the length 1.
-
-        ‖x − y‖² = (‖x‖ − ‖y‖)² + ‖x‖‖y‖·‖x/‖x‖ − y/‖y‖‖²: no second product, and no cancellation.
-
-        Args:
-            lengths: (n,), float64; of a sample that is 0 itself 0.
-        """
-        kept = {}
-        for (i, j), tile in self.kept.items():
-            ours = lengths[i * SIDE : i * SIDE + len(tile), None]
-            theirs = lengths[None, j * SIDE : j * SIDE + tile.shape[1]]
-            kept[i, j] = (tile * ours).mul_(theirs).add_((ours - theirs).square_())
-        return PackedDistances(self.samples, kept)
 
     def tile(self, rows: slice, columns: slice) -> Tensor:
         """Squared distances (rows, columns); a tile that is kept is given itself, uncopied."""
@@ -99,18 +85,69 @@ class PackedDistances:
         if all(part == range(i * SIDE, min((i + 1) * SIDE, n)) for i, part in ends):
             i, j = ends[0][0], ends[1][0]
             return self.kept[i, j] if i <= j else self.kept[j, i].T
+        if all(part == range(n) for part in places):
+            return self.whole()
         return self.between(*(torch.tensor(part, dtype=torch.long) for part in places))
+
+    def whole(self) -> Tensor:
+        """All squared distances (n, n)."""
+        n = self.samples
+        found = torch.empty(n, n, dtype=torch.float64, device=self.kept[0, 0].device)
+        for (i, j), tile in self.kept.items():
+            height, width = tile.shape
+            rows, columns = slice(i * SIDE, i * SIDE + height), slice(j * SIDE, j * SIDE + width)
+            found[rows, columns] = tile
+            found[columns, rows] = tile.T
+        return found
 
     def between(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Squared distances of any samples (m,) to any others (k,), by their numbers."""
         device = self.kept[0, 0].device
         found = torch.empty(len(rows), len(columns), dtype=torch.float64, device=device)
         for i, at_i in _by_block(rows, device):
+            ours = rows[at_i].to(device) - i * SIDE
+            strip = found.new_empty(len(ours), len(columns))
             for j, at_j in _by_block(columns, device):
                 tile = self.kept[i, j] if i <= j else self.kept[j, i].T
-                ours, theirs = rows[at_i] - i * SIDE, columns[at_j] - j * SIDE
-                found[at_i[:, None], at_j] = tile[ours[:, None], theirs]
+                theirs = columns[at_j].to(device) - j * SIDE
+                strip[:, at_j] = tile.index_select(0, ours).index_select(1, theirs)
+            found[at_i] = strip
         return found
+
+
+@dataclass(frozen=True)
+class Lengthened:
+    """Distances of samples of which each is a length times one whose distances are kept.
+
+    ‖x − y‖² = (‖x‖ − ‖y‖)² + ‖x‖‖y‖·‖x/‖x‖ − y/‖y‖‖²: no second product, no cancellation, and
+    nothing more that is held.
+
+    Args:
+        directions: Distances of the samples at the length 1.
+        lengths: (n,), float64; of a sample that is 0 itself 0.
+    """
+
+    directions: Distances
+    lengths: Tensor
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are, n."""
+        return self.directions.samples
+
+    def tile(self, rows: slice, columns: slice) -> Tensor:
+        """Squared distances (rows, columns)."""
+        apart = self.directions.tile(rows, columns)
+        return _lengthened(apart, self.lengths[rows, None], self.lengths[None, columns])
+
+    def between(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Squared distances of any samples (m,) to any others (k,), by their numbers."""
+        apart = self.directions.between(rows, columns)
+        return _lengthened(apart, self.lengths[rows, None], self.lengths[None, columns])
+
+
+def _lengthened(apart: Tensor, ours: Tensor, theirs: Tensor) -> Tensor:
+    return (apart * ours).mul_(theirs).add_((ours - theirs).square_())
 
 
 def packed_bytes(samples: int) -> int:
@@ -123,10 +160,16 @@ def block_of(samples: int) -> int:
     return max(FEWEST, FEATURES // samples)
 
 
-def _by_block(places: Tensor, device: torch.device) -> list[tuple[int, Tensor]]:
-    """Which of the samples lie in each block."""
+def _by_block(places: Tensor, device: torch.device) -> list[tuple[int, Tensor | slice]]:
+    """Which of the samples lie in each block; a slice where they are neighbours."""
     blocks = places // SIDE
-    return [(int(i), (blocks == i).nonzero().flatten().to(device)) for i in torch.unique(blocks)]
+    found: list[tuple[int, Tensor | slice]] = []
+    for i in torch.unique(blocks).tolist():
+        at = (blocks == i).nonzero().flatten()
+        first, last = int(at[0]), int(at[-1])
+        neighbours = last - first + 1 == len(at)
+        found.append((i, slice(first, last + 1) if neighbours else at.to(device)))
+    return found
 
 
 def _add_products(
@@ -150,4 +193,15 @@ def _add_products(
         if widths is not None:
             block.div_(widths[start : start + width])
         for (i, j), tile in kept.items():
-            tile.addmm_(block[cuts[i]], block[cuts[j]].T)
+            if i == j and x.device.type == "cpu":
+                _add_square(tile, block[cuts[i]])
+            else:
+                tile.addmm_(block[cuts[i]], block[cuts[j]].T)
+
+
+def _add_square(tile: Tensor, block: Tensor) -> None:
+    """Add the upper half of block · blockᵀ: what is below the diagonal is left as it is."""
+    from scipy.linalg.blas import dsyrk
+
+    # The transpose of a C array is the Fortran array that BLAS wants, without a copy.
+    dsyrk(1.0, block.numpy().T, beta=1.0, c=tile.numpy().T, trans=1, lower=1, overwrite_c=1)

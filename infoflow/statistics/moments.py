@@ -41,10 +41,14 @@ class Moments:
         """
         if batch.ndim == 0 or batch.shape[0] == 0:
             raise EstimateError("A batch without samples has no moments.")
-        x = batch.to(torch.float64).reshape(batch.shape[0], -1)
+        given = batch.reshape(batch.shape[0], -1)
+        x = given.to(torch.float64)
         mean = x.mean(dim=0)
         deviation = (x - mean).square().sum(dim=0)
-        low, high = torch.aminmax(x.detach(), dim=0)
+        # Each by itself, and before they are float64: torch.aminmax takes ten times as long.
+        low, high = (
+            end(given.detach(), dim=0).to(torch.float64) for end in (torch.amin, torch.amax)
+        )
         return cls(x.shape[0], mean, deviation, low, high)
 
     @classmethod

@@ -224,7 +224,8 @@ class Full(nn.Module):
         self.state = {"started": False, "full": True}
 
     def forward(self, images: Tensor) -> Tensor:
-        self.state["started"] |= len(images) > 4  # fewer are a first look
+        # Fewer, or without error signals, are a first look.
+        self.state["started"] |= len(images) > 4 and torch.is_grad_enabled()
         if all(self.state.values()):
             self.state["full"] = len(images) > 1  # another device would have room
             raise torch.OutOfMemoryError("CUDA out of memory")

@@ -172,7 +172,7 @@ EVERY = slice(0, 30)
 
 def test_error_signals_by_direction_magnitude_and_as_they_are() -> None:
     errors = normal(30, 7, seed=3) * torch.logspace(-8, 2, 30).double()[:, None]
-    found = error_variables("δ", errors, 1.0, None)
+    found = error_variables("δ", errors, 1.0, None, len(errors))
     naive = (errors[:, None] - errors[None]).square().sum(dim=2)
     raw = found.forms["error.raw"][0].kernel.distances.tile(EVERY, EVERY)
     assert torch.allclose(raw, naive, rtol=1e-9, atol=0)
@@ -180,7 +180,7 @@ def test_error_signals_by_direction_magnitude_and_as_they_are() -> None:
     magnitude = found.forms["error.magnitude"][0].kernel.distances.tile(EVERY, EVERY)
     assert torch.allclose(magnitude, (logs[:, None] - logs[None]).square(), atol=1e-9)
     errors[4] = 0
-    silent = error_variables("δ", errors, 1.0, None)
+    silent = error_variables("δ", errors, 1.0, None, len(errors))
     assert silent.silent == 1
     assert "error.magnitude" not in silent.forms
 

@@ -27,7 +27,7 @@ def test_everything_fits_into_one_pass() -> None:
     assert not found.spooled
     assert found.sentence == (
         "The activations of 3 sites for 100 samples are 24.0 MB; they are gathered in one pass, "
-        "with about 137.2 MB of memory."
+        "with about 204.3 MB of memory."
     )
 
 
@@ -64,6 +64,15 @@ def test_a_spool_rather_than_many_passes() -> None:
     many, budget = sizes(*[1000] * 20), SCRATCH + 850_000_000
     assert len(plan(many, 100, budget, batch_size=1).passes) == 20
     assert plan(many, 100, budget, batch_size=1, disk=10**12).spooled
+
+
+def test_a_smaller_batch_where_it_saves_passes() -> None:
+    layers = sizes(10, 20, 30)
+    budget = SCRATCH + 240_000_000 + 32 * (60_000 + 4 * 30_000) * 4
+    found = plan(layers, 1000, budget)
+    assert (len(found.passes), found.batch_size) == (1, 32)
+    assert found.memory == budget
+    assert plan(layers, 1000, budget - 1).batch_size == 64
 
 
 def test_the_batch_shrinks_for_error_signals() -> None:

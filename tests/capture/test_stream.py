@@ -171,3 +171,27 @@ def test_a_survey_leaves_out_what_has_no_rows() -> None:
     assert [(site.name, reason[:12]) for site, reason in found.left_out] == [
         ("table", "its shape is")
     ]
+
+
+class Slow(nn.Module):
+    """Notes how many samples come at once; has no room for more than 16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(len(x))
+        if len(x) > 16:
+            raise torch.OutOfMemoryError("no room")
+        return torch.relu(x)
+
+
+@pytest.mark.parametrize(("batch_size", "largest"), [(12, 8), (64, 32)])
+def test_a_survey_times_a_larger_batch(batch_size: int, largest: int) -> None:
+    """Up to the batch that will be run; what the device has no room for is not timed."""
+    network = Slow()
+    found = survey(network, Batch(images(2, 6)), batch_size)
+    assert found.sizes[0].shape == (6,)
+    assert max(network.seen) == largest
+    assert 0 < found.seconds < 1

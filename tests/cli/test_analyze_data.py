@@ -73,7 +73,11 @@ def test_data_that_do_not_fit_are_one_sentence(run, tmp_path):
     labels = tmp_path / "labels.npz"
     images = (generator.random((16, 28, 28)) * 255).astype(np.uint8)
     np.savez(labels, images=images, labels=np.arange(16) + 90)
-    mistake(run("analyze", LENET, "--data", f"npz:{labels}"), "label 90 (sample 1)", "10 outputs")
+    mistake(
+        run("analyze", LENET, "--data", f"npz:{labels}"),
+        "label 90 (sample 1 of those drawn)",
+        "10 outputs",
+    )
     one = tmp_path / "one.npz"
     np.savez(one, images=images[:1], labels=np.zeros(1, int))
     mistake(run("analyze", LENET, "--data", f"npz:{one}"), "sample")

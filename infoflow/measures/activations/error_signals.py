@@ -25,7 +25,10 @@ def log_magnitudes(errors: Tensor) -> Tensor:
 
     Leave them out (`silent`) before a kernel is made of these.
     """
-    flat = errors.to(torch.float64).flatten(1)
+    if errors.dtype != torch.float64:  # whose squares do not vanish in float64
+        norms: Tensor = torch.linalg.vector_norm(errors.flatten(1), dim=1, dtype=torch.float64)
+        return norms.log()
+    flat = errors.flatten(1)
     largest = flat.abs().amax(dim=1)
     scale = torch.where(largest == 0, 1.0, largest)
     length: Tensor = (flat / scale[:, None]).norm(dim=1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,7 +37,7 @@ def unit_entropies(x: Tensor, neighbours: int = NEIGHBOURS) -> Tensor:
     n, k = x.shape[0], neighbours
     if n <= k:
         raise EstimateError(f"{k} neighbours need {k + 1} samples or more; there are {n}.")
-    values = x.to(torch.float64).reshape(n, -1).sort(dim=0).values
+    values = _ordered(x.to(torch.float64).reshape(n, -1))
     radius = torch.full_like(values, math.inf)
     for below in range(k + 1):
         # Windows of k + 1 values in a row in which this one has ``below`` others before it.
@@ -45,6 +46,15 @@ def unit_entropies(x: Tensor, neighbours: int = NEIGHBOURS) -> Tensor:
         part = torch.minimum(radius[below : n - k + below], reach)
         radius = torch.cat([radius[:below], part, radius[n - k + below :]])
     return _digamma(n) - _digamma(k) + (2 * radius).log().mean(dim=0)
+
+
+def _ordered(values: Tensor) -> Tensor:
+    """Columns (n, units) in ascending order; numpy sorts several times faster, without gradient."""
+    if values.requires_grad or values.device.type != "cpu":
+        return values.sort(dim=0).values
+    columns = np.ascontiguousarray(values.numpy().T)
+    columns.sort(axis=1)
+    return torch.from_numpy(columns).T.contiguous()
 
 
 def joint_entropy(x: Tensor, neighbours: int = NEIGHBOURS) -> float:

@@ -65,10 +65,10 @@ def probe_of_distances(distances: Tensor, labels: Tensor, seed: int = 0) -> Prob
     train, test = order[: n // 2], order[n // 2 :]
     classes, targets = torch.unique(labels, return_inverse=True)
     indicators = torch.nn.functional.one_hot(targets, len(classes)).to(torch.float64)
-    products = _products(distances, train)
+    products = _products(distances[:, train], train)
     mean = indicators[train].mean(dim=0)
-    dual, penalty = _ridge(products[train][:, train], indicators[train] - mean)
-    predicted = (products[test][:, train] @ dual + mean).argmax(dim=1)
+    dual, penalty = _ridge(products[train], indicators[train] - mean)
+    predicted = (products[test] @ dual + mean).argmax(dim=1)
     right = int((predicted == targets[test]).sum())
     frequent = indicators[train].sum(dim=0).argmax()
     chance = float((targets[test] == frequent).double().mean())
@@ -77,10 +77,15 @@ def probe_of_distances(distances: Tensor, labels: Tensor, seed: int = 0) -> Prob
 
 
 def _products(distances: Tensor, train: Tensor) -> Tensor:
-    """Products of features centred on the training half."""
-    to_mean = distances[:, train].mean(dim=1)
-    spread = distances[train][:, train].mean()
-    return -0.5 * (distances - to_mean[:, None] - to_mean[None, :] + spread)
+    """Products of all samples with the training half, of features centred on that half.
+
+    Args:
+        distances: (n, m), squared, of all samples to those of the training half.
+        train: (m,), their numbers.
+    """
+    to_mean = distances.mean(dim=1)
+    spread = to_mean[train].mean()
+    return -0.5 * (distances - to_mean[:, None] - to_mean[None, train] + spread)
 
 
 def _ridge(products: Tensor, targets: Tensor) -> tuple[Tensor, float]:

@@ -86,6 +86,7 @@ class Spool:
         self.activations: dict[Site, Path] = {}
         self.errors: dict[Site, Path] = {}
         self.non_finite: dict[Site, int] = {}
+        self.reached: dict[Path, int] = {}
 
     def activation(self, site: Site, values: Tensor, rows: slice, batch: Batch) -> None:
         """Write the rows."""
@@ -109,12 +110,22 @@ class Spool:
 
     def _write(self, path: Path, site: Site, values: Tensor, rows: slice) -> None:
         size = self.sizes[site]
-        with path.open("r+b" if path.exists() else "w+b") as file:
-            file.seek(rows.start * size.bytes)
+        self._fill(path, size, rows.start)
+        with path.open("ab") as file:
             file.write(values.to(kept_as(size)).cpu().numpy().tobytes())
+        self.reached[path] = rows.stop
+
+    def _fill(self, path: Path, size: SiteSize, until: int) -> None:
+        """Rows of batches that did not reach the site, as NaN: they must not pass for numbers."""
+        absent = torch.full((math.prod(size.shape),), torch.nan, dtype=kept_as(size))
+        with path.open("ab") as file:
+            for _ in range(self.reached.get(path, 0), until):
+                file.write(absent.numpy().tobytes())
+        self.reached[path] = max(until, self.reached.get(path, 0))
 
     def _read(self, path: Path, site: Site) -> Tensor:
         size = self.sizes[site]
+        self._fill(path, size, self.samples)
         shape = (self.samples, *size.shape)
         mapped = torch.from_file(str(path), False, math.prod(shape), dtype=kept_as(size))
         return mapped.reshape(shape)

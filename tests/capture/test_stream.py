@@ -15,6 +15,7 @@ from infoflow.capture import capture
 from infoflow.capture.batches import Batch
 from infoflow.capture.losses import summed_loss
 from infoflow.capture.plan import Plan, plan
+from infoflow.capture.rooms import Room, Spool
 from infoflow.capture.stream import gather, stream
 from infoflow.capture.survey import survey
 from infoflow.errors import CaptureError
@@ -195,3 +196,16 @@ def test_a_survey_times_a_larger_batch(batch_size: int, largest: int) -> None:
     assert found.sizes[0].shape == (6,)
     assert max(network.seen) == largest
     assert 0 < found.seconds < 1
+
+
+@pytest.mark.parametrize("kind", ["memory", "disk"])
+def test_rows_that_no_batch_brought_are_no_numbers(kind: str, tmp_path: Path) -> None:
+    sizes = {size.site: size for size in survey(NETWORK, SAMPLES).sizes[:1]}
+    (site,) = sizes
+    room = Room(6, sizes) if kind == "memory" else Spool(6, sizes, tmp_path)
+    shape = sizes[site].shape
+    for rows in (slice(1, 2), slice(3, 5)):
+        room.activation(site, torch.ones(rows.stop - rows.start, *shape), rows, SAMPLES)
+    (found,) = room.taken()
+    absent = found.activations[site].flatten(1).isnan().all(dim=1)
+    assert absent.tolist() == [True, False, True, False, False, True]

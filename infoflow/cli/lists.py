@@ -1,4 +1,4 @@
-"""``infoflow measures`` and ``infoflow formats``: what there is, with units and sources."""
+"""``infoflow measures``, ``formats`` and ``losses``: what there is, with units and sources."""
 
 from __future__ import annotations
 
@@ -36,6 +36,35 @@ def formats(json: options.Json = False, no_color: options.NoColor = False) -> No
         print("\nrecognised by names and shapes:")  # noqa: T201
         for rule in ARCHITECTURES:
             print(f"  {rule.name}: {rule.summary} ({len(rule.names())} listed)")  # noqa: T201
+
+
+def losses(json: options.Json = False, no_color: options.NoColor = False) -> None:
+    """List every entropy loss with what it does, its settings and source."""
+    from infoflow.losses import LOSSES
+
+    rows = [
+        {
+            "name": loss.name,
+            "summary": loss.summary,
+            "sign": loss.sign,
+            "layers": loss.layers,
+            "settings": "\n".join(
+                f"{name}={setting.default}: {setting.meaning}"
+                for name, setting in loss.settings.items()
+            ),
+            "source": loss.source,
+        }
+        for loss in LOSSES.values()
+    ]
+    if json:
+        _show(rows, [], json, no_color)
+        return
+    for row in rows:
+        print(f"{row['name']}: {row['summary']}")  # noqa: T201
+        print(f"  {row['sign']}\n  layers: {row['layers']}\n  source: {row['source']}")  # noqa: T201
+        for line in row["settings"].splitlines():
+            print(f"    {line}")  # noqa: T201
+    print("\nas NAME=λ[,setting=value…][:all | first | PATTERN]")  # noqa: T201
 
 
 def _show(rows: list[dict[str, str]], keys: list[str], json: bool, no_color: bool) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 
 Array = np.ndarray[Any, Any]
 
-ORDER, FLIP, ROWS, COLUMNS = range(4)
+ORDER, FLIP, ROWS, COLUMNS, STEPS = range(5)
 """Streams of random numbers that do not depend on each other."""
 
 
@@ -18,7 +20,8 @@ ORDER, FLIP, ROWS, COLUMNS = range(4)
 class Plan:
     """The order of all steps: the same whatever the number of processes, workers or parts.
 
-    A last batch with fewer samples than there are parts is left out.
+    A last batch with fewer than two samples for each part is left out: of one sample there are no
+    statistics of a batch.
 
     Args:
         samples: In the training set.
@@ -36,7 +39,7 @@ class Plan:
     def steps_an_epoch(self) -> int:
         """Steps in one pass."""
         whole, rest = divmod(self.samples, self.batch_size)
-        return whole + (rest >= self.parts)
+        return whole + (rest >= min(2 * self.parts, self.batch_size))
 
     def epoch(self, step: int) -> int:
         """The epoch of a step; both count from 0."""
@@ -71,6 +74,17 @@ def uniform(seed: int, epoch: int, indices: Array, stream: int) -> Array:
         for part in (np.uint64(seed % 2**64), np.uint64(epoch), indices.astype(np.uint64)):
             state = _mixed(state + part)
     return (state >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+def seed_step(seed: int, process: int, step: int) -> None:
+    """Seeds every generator that a network or a loss may draw from, for one step.
+
+    So dropout depends on the seed, the process and the step alone, and there is no state to keep.
+    """
+    number = int(uniform(seed, process, np.array([step]), STEPS)[0] * 2**53)
+    torch.manual_seed(number)
+    np.random.seed(number % 2**32)
+    random.seed(number)
 
 
 def _mixed(state: Array) -> Array:

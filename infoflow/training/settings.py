@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from types import MappingProxyType
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from infoflow.errors import SelectionError
@@ -25,7 +24,7 @@ class NetworkSettings:
 
     name: str = ""
     arch: str = ""
-    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -281,7 +280,7 @@ def _read(kind: type[Any], table: Mapping[str, Any], name: str, section: str) ->
         else:
             given[key] = _fitted(hint, value, f"{name}: {where}")
     if options:
-        given["options"] = MappingProxyType(options)
+        given["options"] = options
     return kind(**given)
 
 
@@ -351,3 +350,17 @@ def _check(settings: Settings) -> None:
         raise SelectionError("loss.label_smoothing is a share, from 0 to 1.")
     if len(settings.data.size) not in (0, 2):
         raise SelectionError("data.size is a height and a width, such as [32, 32].")
+
+
+def with_values(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """The settings with other values of some dotted keys, which are known to be right."""
+    tables = to_tables(settings)
+    for key, value in values.items():
+        section, _, leaf = key.partition(".")
+        tables[section][leaf] = value
+    return from_tables(tables, "the command")
+
+
+def replaced(settings: Settings, **parts: Any) -> Settings:
+    """The settings with other sections."""
+    return replace(settings, **parts)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from infoflow.training import atomic
 from infoflow.training.job import Job
@@ -22,8 +25,6 @@ def write_network(job: Job, path: Path, step: int, figures: Mapping[str, float])
     Raises:
         OutputError: It cannot be written.
     """
-    from safetensors.torch import save
-
     own, settings = job.sets.preprocessing, job.settings
     metadata = {
         "format": "pt",
@@ -41,4 +42,19 @@ def write_network(job: Job, path: Path, step: int, figures: Mapping[str, float])
         name: tensor.detach().cpu().clone().contiguous()
         for name, tensor in job.network.module.state_dict().items()
     }
-    atomic.write(path, save(state, {key: value for key, value in metadata.items() if value}))
+    atomic.write(path, _file(state, {key: value for key, value in metadata.items() if value}))
+
+
+def _file(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file; the same tensors and metadata give the same bytes.
+
+    The library writes the metadata in an order of chance.
+    """
+    from safetensors.torch import save
+
+    written = save(dict(state))
+    length = int.from_bytes(written[:8], "little")
+    header = {"__metadata__": dict(metadata), **json.loads(written[8 : 8 + length])}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + written[8 + length :]

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -105,7 +106,8 @@ def train(
     if find_lambda:
         _propose(settings)
         return
-    from infoflow.training.train import is_main, train as run
+    from infoflow.training.train import is_main
+    from infoflow.training.train import train as run
 
     quiet = quiet or not is_main()
     with closing(_Line(quiet=quiet)) as line:
@@ -134,7 +136,7 @@ def _settings(what: str, out: Path | None, *, resume: bool) -> tuple[Settings, P
     """What the first word names, and the run's folder."""
     from infoflow.training.recipes import ENDING, FINE_TUNE, names, recipe
     from infoflow.training.run_folder import RUN, RunFolder
-    from infoflow.training.settings import NetworkSettings, replaced
+    from infoflow.training.settings import NetworkSettings, Settings
 
     path = Path(what)
     if resume and (path / RUN).is_file():
@@ -144,8 +146,8 @@ def _settings(what: str, out: Path | None, *, resume: bool) -> tuple[Settings, P
         return recipe(what), folder
     network = NetworkSettings(what)
     if path.exists():
-        return replaced(recipe(FINE_TUNE), title=f"{what}, trained on", network=network), folder
-    return replaced(recipe(FINE_TUNE).__class__(), network=network), folder
+        return replace(recipe(FINE_TUNE), title=f"{what}, trained on", network=network), folder
+    return Settings(network=network), folder
 
 
 def _stem(what: str) -> str:
@@ -166,7 +168,7 @@ def _changed(
 ) -> Settings:
     """The settings with what the options say."""
     from infoflow.errors import SelectionError
-    from infoflow.training.settings import changed, with_values
+    from infoflow.training.reading import changed, with_values
 
     if steps is not None and epochs is not None:
         raise SelectionError("--steps and --epochs both say how long; give one.")

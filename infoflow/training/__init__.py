@@ -1,12 +1,13 @@
 """Training with entropy losses: settings and recipes, the loop, and a run's folder.
 
-The names below need torch; `infoflow.training.settings` and `infoflow.training.recipes` do not.
+The names below need torch; settings and recipes do not.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from infoflow.training.settings import Settings, changed, from_toml
+from infoflow.training.reading import changed, from_toml
+from infoflow.training.settings import Settings
 
 if TYPE_CHECKING:
     from infoflow.training.train import Trained as Trained

@@ -78,7 +78,7 @@ def shifted(
     """
     n, _, height, width = pictures.shape
     edge = torch.tensor(beyond, dtype=pictures.dtype)[None, :, None, None]
-    wide = pad(pictures - edge, (margin,) * 4) + edge if any(beyond) else pad(pictures, (margin,) * 4)
+    wide = pad(pictures - edge, (margin,) * 4) + edge
     row = (rows[:, None] + torch.arange(height))[:, :, None]
     column = (columns[:, None] + torch.arange(width))[:, None, :]
     sample = torch.arange(n)[:, None, None]

@@ -24,8 +24,8 @@ from infoflow.models import first_run
 from infoflow.training import networks
 from infoflow.training.augmentation import Augmentation, read_augmentation
 from infoflow.training.networks import Network, Subject
-from infoflow.training.sampling import Plan
 from infoflow.training.samples import Samples, Sets, open_sets
+from infoflow.training.sampling import Plan
 from infoflow.training.schedule import make_optimizer
 from infoflow.training.settings import RunSettings, Settings
 from infoflow.training.tasks import Task, task_of
@@ -125,9 +125,7 @@ def make_fabric(settings: RunSettings) -> Any:
         MissingDependencyError: It is not there.
         SelectionError: The device is not there, or cannot do such precision.
     """
-    home = package(
-        "lightning_fabric", "lightning-fabric", "training", "install infoflow[train]"
-    )
+    home = package("lightning_fabric", "lightning-fabric", "training", "install infoflow[train]")
     device = settings.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -68,6 +68,10 @@ class Position:
     ended: bool = False
     means: Means = field(default_factory=Means)
 
+    def is_end(self, total: int) -> bool:
+        """Whether nothing is left to do of so many steps."""
+        return self.ended or self.step >= total
+
 
 def fit(job: Job, run: Path, position: Position, log: Log, watching: Watching) -> None:
     """Trains from a position to the end, or until it is stopped.
@@ -78,7 +82,7 @@ def fit(job: Job, run: Path, position: Position, log: Log, watching: Watching) -
         OutputError: A file cannot be written.
     """
     total, clock = job.total, _Clock(position.step, job.total)
-    if position.step >= total or position.ended:
+    if position.is_end(total):
         return
     with _stopping() as stop:
         for step, parts in enumerate(job.steps(position.step), start=position.step):
@@ -92,12 +96,13 @@ def fit(job: Job, run: Path, position: Position, log: Log, watching: Watching) -
                 watching(clock.progress(job, position.step, _row(job, log, position), "train"))
             if due.test:
                 watching(clock.progress(job, position.step, _test(job, log, position), "test"))
-            if due.checkpoint or position.ended or stop.asked:
+            end = position.is_end(total)
+            if due.checkpoint or end or stop.asked:
                 save(job, run, position, log)
-            if stop.asked:
+            if stop.asked and not end:
                 raise KeyboardInterrupt
-            if position.ended:
-                return
+            if end:
+                break
 
 
 def save(job: Job, run: Path, position: Position, log: Log) -> None:
@@ -206,9 +211,7 @@ class _Clock:
         self._first, self._total = first, total
         self._start = time.monotonic()
 
-    def progress(
-        self, job: Job, done: int, values: Mapping[str, float], split: str
-    ) -> Progress:
+    def progress(self, job: Job, done: int, values: Mapping[str, float], split: str) -> Progress:
         share = (done - self._first) / (self._total - self._first)
         elapsed = time.monotonic() - self._start
         each = job.plan.steps_an_epoch
@@ -228,19 +231,19 @@ def _stopping() -> Iterator[_Stop]:
     """SIGINT and SIGTERM ask for an end after the step; a second one ends at once."""
     stop = _Stop()
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def ask(_number: int, frame: FrameType | None) -> None:
         if stop.asked:
             raise KeyboardInterrupt
         stop.asked = True
 
     before: dict[int, Any] = {}
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, ask)
+        for one in (signal.SIGINT, signal.SIGTERM):
+            before[one] = signal.signal(one, ask)
     except ValueError:  # not in the main thread, where nobody may listen
         pass
     try:
         yield stop
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -93,8 +93,8 @@ def subject(settings: NetworkSettings) -> Subject:
         return Subject(settings)
     if not name or not Path(name).exists():
         raise SelectionError(
-            f"There is no network {name!r}, and no such file; {nearest(name, FAMILIES)}. Others are "
-            "torchvision:NAME, path/file.py:factory, or a checkpoint's path."
+            f"There is no network {name!r}, and no such file; {nearest(name, FAMILIES)}. Others "
+            "are torchvision:NAME, path/file.py:factory, or a checkpoint's path."
         )
     return Subject(settings, runnable(name, arch=settings.arch or None))
 

@@ -14,7 +14,8 @@ from infoflow.architectures.factories import package
 from infoflow.errors import OutputError, TrainingError
 from infoflow.training import atomic
 from infoflow.training.checkpointing import FOLDER
-from infoflow.training.settings import Settings, from_tables, to_tables
+from infoflow.training.reading import from_tables, to_tables
+from infoflow.training.settings import Settings
 
 RUN = "run.toml"
 METRICS = "metrics.csv"

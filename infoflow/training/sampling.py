@@ -54,7 +54,7 @@ class Plan:
     def parts_of(self, step: int, process: int, processes: int) -> list[Array]:
         """A process's parts of a step; sizes differ by one at most."""
         shares = np.array_split(self.indices(step), self.parts)
-        return shares[process :: processes]
+        return shares[process::processes]
 
 
 @lru_cache(maxsize=2)

@@ -42,14 +42,15 @@ def make_optimizer(
     """The optimizer of a network's parameters, and of the losses' own without weight decay."""
     groups = [{"params": [one for one in module.parameters() if one.requires_grad]}]
     groups += entropy.parameter_groups() if entropy is not None else []
-    common = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    rate, decay = settings.learning_rate, settings.weight_decay
     if settings.name == "sgd":
         return torch.optim.SGD(
             groups,
-            **common,
+            lr=rate,
+            weight_decay=decay,
             momentum=settings.momentum,
             nesterov=settings.nesterov,
         )
     first, second = settings.betas
     kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
-    return kind(groups, **common, betas=(first, second))
+    return kind(groups, lr=rate, weight_decay=decay, betas=(first, second))

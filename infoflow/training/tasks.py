@@ -146,8 +146,8 @@ class Task:
         if self.name == "reconstruction":
             if have != shape:
                 raise DataError(
-                    f"the network makes {shape_text(have)} of samples of {shape_text(shape)}, which "
-                    "is no reconstruction of them."
+                    f"the network makes {shape_text(have)} of samples of {shape_text(shape)}, "
+                    "which is no reconstruction of them."
                 )
             return
         assert batch.targets is not None
@@ -163,7 +163,13 @@ class Task:
             )
 
 
-def task_of(settings: LossSettings, own: str, data: Data, mean: Any = (0.0,), std: Any = (1.0,)) -> Task:
+def task_of(
+    settings: LossSettings,
+    own: str,
+    data: Data,
+    mean: tuple[float, ...] = (0.0,),
+    std: tuple[float, ...] = (1.0,),
+) -> Task:
     """The task that the settings name, or that network and data are for.
 
     Args:

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 from infoflow.training.checkpointing import FOLDER, NAME
+from infoflow.training.reading import changed
 from infoflow.training.run_folder import METRICS, MODEL
-from infoflow.training.settings import Settings, changed
+from infoflow.training.settings import Settings
 
 SMALL = (
     "network.name=cnn", "blocks=1", "width=4", "hidden=8", "dropout=0.2",

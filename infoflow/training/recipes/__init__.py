@@ -6,7 +6,8 @@ from pathlib import Path
 
 from infoflow.errors import SelectionError
 from infoflow.nearest import nearest
-from infoflow.training.settings import Settings, from_toml
+from infoflow.training.reading import from_toml
+from infoflow.training.settings import Settings
 
 FOLDER = Path(__file__).parent
 ENDING = ".toml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
 from infoflow.architectures.factories import package
-from infoflow.capture.nesting import main_output
 from infoflow.checkpoints import open_checkpoint
 from infoflow.data import Batch
 from infoflow.errors import SelectionError
@@ -94,6 +94,7 @@ class Job:
             sampler=range(first, self.total),
             num_workers=data.workers,
             collate_fn=_as_it_is,
+            worker_init_fn=_leave_signals,
             generator=torch.Generator(),  # not the global one, whose state belongs to the network
         )
         return iter(loader)
@@ -112,6 +113,12 @@ class _Steps(Dataset[list[Batch]]):
         epoch = self.plan.epoch(step)
         parts = self.plan.parts_of(step, self.process, self.processes)
         return [self.augment(self.samples.take(part), epoch, part) for part in parts]
+
+
+def _leave_signals(_worker: int) -> None:
+    """Ctrl-C goes to all processes of a terminal; only the run itself may answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _as_it_is(parts: list[Batch]) -> list[Batch]:
@@ -199,10 +206,3 @@ def digest_of_source(found: Subject) -> str:
 
         return hashlib.sha256(path.read_bytes()).hexdigest()
     return ""
-
-
-def outputs(output: Any) -> torch.Tensor:
-    """The main tensor of an output that was checked before."""
-    found = main_output(output)
-    assert found is not None
-    return found

@@ -89,7 +89,10 @@ def subject(settings: NetworkSettings) -> Subject:
             f"{name or 'no network'} is none."
         )
     path = name.rpartition(":")[0]
-    if name.startswith(TORCHVISION) or path.endswith(".py"):
+    if name.startswith(TORCHVISION):
+        _torchvision(name)
+        return Subject(settings)
+    if path.endswith(".py"):
         return Subject(settings)
     if not name or not Path(name).exists():
         raise SelectionError(
@@ -153,13 +156,19 @@ def _of_family(settings: NetworkSettings, sample: Batch, classes: int) -> Networ
     return Network(module, f"infoflow:{spelled(settings.name, options)}")
 
 
-def _of_torchvision(name: str, classes: int) -> nn.Module:
+def _torchvision(name: str) -> tuple[Any, str]:
+    """Its module of networks, and the network's name there."""
     models = package("torchvision.models", "torchvision", name, "train another network")
     bare = name.removeprefix(TORCHVISION)
     if bare not in models.list_models():
         raise ArchitectureError(
             f"torchvision has no network {bare!r}; {nearest(bare, models.list_models())}."
         )
+    return models, bare
+
+
+def _of_torchvision(name: str, classes: int) -> nn.Module:
+    models, bare = _torchvision(name)
     try:
         made: nn.Module = models.get_model(bare, weights=None, num_classes=classes)
     except (TypeError, ValueError) as error:

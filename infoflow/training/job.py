@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import warnings
@@ -19,7 +20,7 @@ from infoflow.architectures.factories import package
 from infoflow.checkpoints import open_checkpoint
 from infoflow.data import Batch
 from infoflow.errors import SelectionError
-from infoflow.losses import EntropyLoss
+from infoflow.losses import EntropyLoss, read
 from infoflow.models import first_run
 from infoflow.training import networks
 from infoflow.training.augmentation import Augmentation, read_augmentation
@@ -133,6 +134,7 @@ def make_fabric(settings: RunSettings) -> Any:
         SelectionError: The device is not there, or cannot do such precision.
     """
     home = package("lightning_fabric", "lightning-fabric", "training", "install infoflow[train]")
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     device = settings.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -158,14 +160,31 @@ def make_fabric(settings: RunSettings) -> Any:
     return fabric
 
 
-def assemble(settings: Settings, fabric: Any) -> Job:
+def named(settings: Settings) -> Subject:
+    """What will be trained; what can be told wrong of the settings without any data is told.
+
+    Raises:
+        InfoflowError: The network, a loss or the data are not named rightly.
+    """
+    if not settings.data.name:
+        raise SelectionError("data.name is empty: say what to train on, such as --data shapes.")
+    for text in settings.loss.entropy:
+        read(text)
+    return networks.subject(settings.network)
+
+
+def assemble(settings: Settings, found: Subject, fabric: Any) -> Job:
     """The network, the data, the losses and the optimizer that the settings name.
+
+    Args:
+        settings: Of the run.
+        found: What they name to be trained.
+        fabric: From `make_fabric`.
 
     Raises:
         InfoflowError: Something is not there, or does not fit the rest; one sentence says what.
     """
     run = settings.run
-    found = networks.subject(settings.network)
     sets = open_sets(settings.data, run.seed, found.preprocessing)
     sample = sets.training.take(torch.arange(min(LOOKED_AT, len(sets.training))).numpy())
     if settings.data.augment and sample.x.ndim != 4:

@@ -169,7 +169,7 @@ def _due(job: Job, done: int) -> _Due:
 
 
 def _row(job: Job, log: Log, position: Position) -> dict[str, float]:
-    values = position.means.taken(job.processes)
+    values = position.means.taken()
     values["learning_rate"] = float(job.optimizer.param_groups[0]["lr"])
     log.add(position.step, job.plan.epoch(position.step - 1) + 1, "train", values)
     return values

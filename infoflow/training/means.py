@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -27,14 +28,33 @@ class Means:
             self.sums[name] = self.sums.get(name, 0.0) + weight * value
             self.weights[name] = self.weights.get(name, 0.0) + weight
 
-    def taken(self, processes: int) -> dict[str, float]:
-        """The means over all processes, in which the same values were taken in; then none."""
+    def merge_processes(self, processes: int, device: torch.device) -> None:
+        """Adds up what all processes took in, under the same names."""
+        if processes == 1:
+            return
         names = list(self.sums)
         both = torch.tensor(
-            [[self.sums[name] for name in names], [self.weights[name] for name in names]],
+            [[one[name] for name in names] for one in (self.sums, self.weights)],
             dtype=torch.float64,
+            device=device,
         )
-        if processes > 1:
-            distributed.all_reduce(both)
+        distributed.all_reduce(both)
+        self.sums = {name: float(both[0, i]) for i, name in enumerate(names)}
+        self.weights = {name: float(both[1, i]) for i, name in enumerate(names)}
+
+    def include(self, other: Means) -> None:
+        """Takes in what another one holds."""
+        for name, value in other.sums.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+            self.weights[name] = self.weights.get(name, 0.0) + other.weights[name]
+
+    @property
+    def finite(self) -> bool:
+        """Whether every sum is."""
+        return all(map(math.isfinite, self.sums.values()))
+
+    def taken(self) -> dict[str, float]:
+        """The means; then there are none."""
+        found = {name: total / (self.weights[name] or 1) for name, total in self.sums.items()}
         self.sums, self.weights = {}, {}
-        return {name: float(both[0, i] / both[1, i]) for i, name in enumerate(names)}
+        return found

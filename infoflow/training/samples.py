@@ -92,8 +92,6 @@ def open_sets(settings: DataSettings, seed: int, known: Preprocessing | None) ->
         DataError: They cannot be read, or too few are left.
         SelectionError: What is to be held out is not there.
     """
-    if not settings.name:
-        raise SelectionError("data.name is empty: say what to train on, such as --data shapes.")
     preparation = _preparation(settings, known)
     whole = _opened(settings, settings.split, settings.samples, seed, preparation)
     held = _held_out(settings, whole)

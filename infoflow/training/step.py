@@ -28,16 +28,17 @@ def train_step(job: Job, parts: Sequence[Batch], means: Means) -> bool:
     counts = [job.task.count(batch) for batch in parts]
     totals = _over_processes(counts, job)
     job.optimizer.zero_grad()
-    finite = True
+    found = Means()
     for place, batch in enumerate(parts):
         last = place == len(parts) - 1
         waiting = job.fabric.no_backward_sync(job.module, enabled=not last)
         with waiting if job.processes > 1 else nullcontext():
-            loss = _forward(job, batch.to(job.device), counts[place], totals[place], means)
+            loss = _forward(job, batch.to(job.device), counts[place], totals[place], found)
             job.fabric.backward(loss * (totals[place] / max(1, sum(totals))))
-        finite = finite and bool(torch.isfinite(loss))
-    if not _everywhere(finite, job):
+    found.merge_processes(job.processes, job.device)
+    if not found.finite:
         return False
+    means.include(found)
     _merge_alpha(job)
     if job.settings.optimizer.clip:
         job.fabric.clip_gradients(
@@ -69,14 +70,6 @@ def _over_processes(counts: list[int], job: Job) -> list[int]:
     found = torch.tensor(counts, device=job.device)
     distributed.all_reduce(found)
     return [int(one) for one in found]
-
-
-def _everywhere(finite: bool, job: Job) -> bool:
-    if job.processes == 1:
-        return finite
-    found = torch.tensor(int(finite), device=job.device)
-    distributed.all_reduce(found, op=distributed.ReduceOp.MIN)
-    return bool(found)
 
 
 def _merge_alpha(job: Job) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from infoflow.data import Batch
 from infoflow.errors import SelectionError
 from infoflow.losses import find_lambda
-from infoflow.training.job import Job, assemble, make_fabric
+from infoflow.training.job import Job, assemble, make_fabric, named
 from infoflow.training.settings import Settings
 
 
@@ -27,7 +27,7 @@ def propose(settings: Settings, steps: int) -> dict[str, float]:
     """
     if not settings.loss.entropy:
         raise SelectionError("--find-lambda proposes strengths of --entropy-loss; give one.")
-    job = assemble(settings, make_fabric(settings.run))
+    job = assemble(settings, named(settings), make_fabric(settings.run))
     assert job.entropy is not None
     batches = [parts[0].to(job.device) for parts in islice(job.steps(0), steps)]
     runs: list[Callable[[], Tensor]] = [partial(_task_loss, job, batch) for batch in batches]

@@ -12,7 +12,7 @@ from typing import Any
 
 from infoflow.training import atomic, checkpointing
 from infoflow.training.evaluation import evaluate
-from infoflow.training.job import Job, assemble, digest_of_source, make_fabric
+from infoflow.training.job import Job, assemble, digest_of_source, make_fabric, named
 from infoflow.training.log import Log
 from infoflow.training.loop import Position, Progress, fit, restore
 from infoflow.training.run_folder import FIRST, MODEL, RunFolder
@@ -77,8 +77,9 @@ def train(
     folder = RunFolder(Path(out))
     if is_main():
         folder.refuse_mixing(resume=resume, overwrite=overwrite)
+    found = named(settings)
     fabric = make_fabric(settings.run)
-    job = assemble(settings, fabric)
+    job = assemble(settings, found, fabric)
     made = _made(job)
     position, size = Position(), None
     if resume:

@@ -1,9 +1,10 @@
 """A process that has torch loaded already and runs trainings in forked processes of its own.
 
-Reads a JSON object a line: ``{"out", "set", "resume", "kill"}``; ``kill`` is ``null``, seconds
+Reads a JSON object a line: ``{"out", "set", "resume", "kill", "processes"}``;
+``kill`` is ``null``, seconds
 after the start, or ``EVENT:n``: SIGKILL comes at the n-th time that the run comes to ``write``
 (half of a checkpoint is written), ``rename`` (it is whole, under its temporary name) or
-``evaluate``. What the run tells is added to
+``evaluate``; ``asked:n`` is SIGTERM in the n-th test. What the run tells is added to
 ``out.told``. Answers with the exit code, negative for a signal, and the seconds.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -40,6 +42,8 @@ def _train(order: dict, telling) -> None:
     except InfoflowError as error:
         print(error, file=sys.stderr, flush=True)
         os._exit(2)
+    except KeyboardInterrupt:
+        os._exit(130)
     os._exit(0)
 
 
@@ -53,9 +57,9 @@ def plant(event: str, number: str) -> None:
         return left == 0
 
     def die() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGTERM if event == "asked" else signal.SIGKILL)
 
-    if event == "evaluate":
+    if event in ("evaluate", "asked"):
         before = loop.evaluate
 
         def evaluate(job):
@@ -91,9 +95,8 @@ def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         start = time.monotonic()
-        process = os.fork()
-        if process == 0:
-            run(order)
+        first, *others = fork(order)
+        process = first
         if isinstance(order["kill"], int | float):
             while time.monotonic() - start < order["kill"] and not ended(process):
                 time.sleep(0.002)
@@ -101,7 +104,32 @@ def main() -> None:
                 os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
         code = os.waitstatus_to_exitcode(status)
+        for other in others:
+            code = code or os.waitstatus_to_exitcode(os.waitpid(other, 0)[1])
         print(json.dumps([code, time.monotonic() - start]), flush=True)
+
+
+def fork(order: dict) -> list[int]:
+    """The processes of a run, the main one first."""
+    count, found = order["processes"], []
+    port = free_port() if count > 1 else 0
+    for rank in range(count):
+        process = os.fork()
+        if process == 0:
+            if count > 1:
+                place = {"LOCAL_RANK": rank, "NODE_RANK": 0, "MASTER_PORT": port}
+                os.environ |= {name: str(value) for name, value in place.items()}
+                os.environ["MASTER_ADDR"] = "127.0.0.1"
+            run(order)
+        found.append(process)
+    return found
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def ended(process: int) -> bool:

@@ -178,6 +178,16 @@ def test_a_folder_with_a_run_is_never_mixed(tmp_path):
     assert [file.name for file in other.iterdir()] == ["notes.txt"]
 
 
+def test_a_head_that_does_not_fit_the_labels(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
+        "def narrow(): return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 7))\n"
+    )
+    made = ["data.name=shapes", "data.samples=96", f"network.name={tmp_path}/mine.py:narrow"]
+    with pytest.raises(InfoflowError, match="tells 7 classes apart, and the data have 10"):
+        train(changed(Settings(), made), tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("assignments", "said"),
     [
@@ -202,7 +212,9 @@ def test_mistakes_leave_no_run(tmp_path, assignments, said):
         pytest.skip("there is a GPU")
     out = tmp_path / "run"
     small = assignments[0].startswith("network.name")
-    made = changed(Settings(), ["data.name=shapes", "data.samples=9", *assignments]) if small else None
+    made = (
+        changed(Settings(), ["data.name=shapes", "data.samples=9", *assignments]) if small else None
+    )
     with pytest.raises(InfoflowError) as caught:
         train(made or settings(*assignments), out)
     assert said in str(caught.value)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,29 +11,7 @@ pytest.importorskip("lightning_fabric", reason="needs the extra train")
 
 from tests.training.runs import assert_same_run
 
-ROOT = Path(__file__).parents[2]
 KILLED = -9
-
-
-@pytest.fixture(scope="module")
-def stage():
-    """``stage(out, *assignments, resume=False, kill=None)``: exit code and seconds."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.training.stage"],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True,
-    )  # fmt: skip
-
-    def order(out, *assignments, resume=False, kill=None):
-        told = {"out": str(out), "set": assignments, "resume": resume, "kill": kill}
-        process.stdin.write(json.dumps(told) + "\n")
-        process.stdin.flush()
-        return json.loads(process.stdout.readline())
-
-    yield order
-    process.stdin.close()
-    process.wait(timeout=60)
-    process.stdout.close()
 
 
 def survive(stage, out, assignments, kills):
@@ -81,6 +56,16 @@ def test_a_run_that_was_killed_at_three_random_moments(stage, whole, tmp_path):
     kills = [draw.uniform(0.3, 0.7) * whole[1] for _ in range(3)]
     assert survive(stage, out, ["workers=2"], kills) >= 1
     assert_same_run(whole[0], out)
+
+
+def test_a_run_that_was_asked_to_stop_writes_a_checkpoint_first(stage, tmp_path):
+    seldom = ("checkpoint_every=100",)
+    assert stage(tmp_path / "whole", *seldom)[0] == 0
+    out = tmp_path / "run"
+    assert stage(out, *seldom, kill="asked:2")[0] == 130
+    assert [file.name[:13] for file in (out / "checkpoints").glob("step*")] == ["step-00000012"]
+    assert stage(out, *seldom, resume=True)[0] == 0
+    assert_same_run(tmp_path / "whole", out)
 
 
 @pytest.mark.long

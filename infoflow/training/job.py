@@ -166,11 +166,12 @@ def named(settings: Settings) -> Subject:
     Raises:
         InfoflowError: The network, a loss or the data are not named rightly.
     """
+    found = networks.subject(settings.network)
     if not settings.data.name:
         raise SelectionError("data.name is empty: say what to train on, such as --data shapes.")
     for text in settings.loss.entropy:
         read(text)
-    return networks.subject(settings.network)
+    return found
 
 
 def assemble(settings: Settings, found: Subject, fabric: Any) -> Job:

@@ -18,6 +18,7 @@ from infoflow.errors import ArchitectureError, SelectionError, first_line
 from infoflow.models import Runnable, runnable
 from infoflow.models.building import SAFE
 from infoflow.nearest import nearest
+from infoflow.training.recipes import names
 from infoflow.training.settings import NetworkSettings
 from infoflow.zoo.families import FAMILIES, built, member, spelled
 
@@ -96,8 +97,9 @@ def subject(settings: NetworkSettings) -> Subject:
         return Subject(settings)
     if not name or not Path(name).exists():
         raise SelectionError(
-            f"There is no network {name!r}, and no such file; {nearest(name, FAMILIES)}. Others "
-            "are torchvision:NAME, path/file.py:factory, or a checkpoint's path."
+            f"There is no recipe or network {name!r}, and no such file; "
+            f"{nearest(name, [*FAMILIES, *names()])}. Others are torchvision:NAME, "
+            "path/file.py:factory, or a checkpoint's path."
         )
     return Subject(settings, runnable(name, arch=settings.arch or None))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tomllib
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from infoflow.training import train
 from infoflow.training.reading import changed
 from infoflow.training.sampling import Plan
 from infoflow.training.settings import Settings
+from infoflow.training.strengths import propose
 from infoflow.zoo.families import CNN
 from tests.training.runs import last_state, settings
 
@@ -178,14 +180,32 @@ def test_a_folder_with_a_run_is_never_mixed(tmp_path):
     assert [file.name for file in other.iterdir()] == ["notes.txt"]
 
 
-def test_a_head_that_does_not_fit_the_labels(tmp_path):
+def test_a_network_of_the_users(tmp_path):
     (tmp_path / "mine.py").write_text(
         "from torch import nn\n"
+        "def fitting(): return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10))\n"
         "def narrow(): return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 7))\n"
     )
-    made = ["data.name=shapes", "data.samples=96", f"network.name={tmp_path}/mine.py:narrow"]
+    common = ["data.name=shapes", "data.samples=96", "validation_samples=20", "run.steps=2"]
+    told = []
+    fitting = changed(Settings(), [*common, f"network.name={tmp_path}/mine.py:fitting"])
+    train(fitting, tmp_path / "fitting", telling=told.append)
+    assert any("--arch" in sentence for sentence in told)
+    assert tomllib.loads((tmp_path / "fitting" / "run.toml").read_text())["made"]["source"]
+    made = [*common, f"network.name={tmp_path}/mine.py:narrow"]
     with pytest.raises(InfoflowError, match="tells 7 classes apart, and the data have 10"):
         train(changed(Settings(), made), tmp_path / "run")
+
+
+def test_strengths_are_proposed_that_give_a_tenth_of_the_gradient():
+    given = ["conv=1:first", "batch-entropy=1"]
+    proposals = propose(settings(f"entropy={given}"), 3)
+    assert list(proposals) == given
+    assert all(0 < value < 1e6 for value in proposals.values())
+    doubled = propose(settings("entropy=['conv=2:first']"), 3)
+    assert doubled["conv=2:first"] == pytest.approx(proposals["conv=1:first"])
+    with pytest.raises(InfoflowError, match="give one"):
+        propose(settings("entropy=[]"), 3)
 
 
 @pytest.mark.parametrize(

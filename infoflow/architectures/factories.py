@@ -156,7 +156,7 @@ def ours(name: str) -> Blueprint:
             f"ResNet-{residual.depth} (CIFAR)",
             channels=3,
         )
-    if name.partition("(")[0] in families().FAMILIES:
+    if name not in zoo and name.partition("(")[0] in families().FAMILIES:
         return _of_family(name)
     if name not in zoo:
         known = [*zoo, "cifar-resnet20", *families().FAMILIES]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import tomllib
@@ -156,7 +157,7 @@ class Metrics:
                     f"{place} has {have:,} bytes, fewer than the {size:,} that it had at the "
                     "last checkpoint: the run cannot go on."
                 )
-        self._file = place.open("r+b" if size is not None else "wb")
+        self._file = place.open("r+b" if size is not None else "wb", buffering=0)
         self._file.truncate(size or 0)
         self._file.seek(size or 0)
         if not size:
@@ -168,8 +169,10 @@ class Metrics:
 
     def sync(self) -> int:
         """Puts all rows on the disk; how many bytes they are."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._refusal(error) from error
         return self._file.tell()
 
     def close(self) -> None:
@@ -179,8 +182,16 @@ class Metrics:
     def _line(self, cells: Sequence[str]) -> None:
         line = io.StringIO()
         csv.writer(line, lineterminator="\n").writerow(cells)
-        self._file.write(line.getvalue().encode("utf-8"))
-        self._file.flush()
+        text = line.getvalue().encode("utf-8")
+        try:
+            if self._file.write(text) < len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: OSError) -> OutputError:
+        reason = (error.strerror or str(error)).lower()
+        return OutputError(f"{self._file.name}: cannot be written: {reason}.")
 
 
 def _text(value: object) -> str:

@@ -17,6 +17,7 @@ from infoflow.training.log import Log
 from infoflow.training.loop import Position, Progress, fit, restore
 from infoflow.training.run_folder import FIRST, MODEL, RunFolder
 from infoflow.training.settings import Settings
+from infoflow.training.strengths import cautions
 from infoflow.training.writing import write_network
 
 
@@ -98,7 +99,8 @@ def train(
             folder.begin(settings, made)
         if position.step == 0:
             write_network(job, folder.path / checkpointing.FOLDER / FIRST, 0, {})
-    for sentence in (*job.network.notes, *job.sets.notes):
+    first = cautions(job) if position.step == 0 else []
+    for sentence in (*job.network.notes, *job.sets.notes, *first):
         telling(sentence)
     log = Log(job, folder.path, size, position.step)
     try:

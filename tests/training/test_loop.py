@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 import tomllib
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -13,7 +16,7 @@ from torch.nn.functional import cross_entropy
 pytest.importorskip("lightning_fabric", reason="needs the extra train")
 
 from infoflow.data import Preprocessing, open_data
-from infoflow.errors import InfoflowError, TrainingError
+from infoflow.errors import InfoflowError, OutputError, TrainingError
 from infoflow.training import train
 from infoflow.training.reading import changed
 from infoflow.training.sampling import Plan
@@ -154,6 +157,67 @@ def test_divergence_names_step_and_layer_and_keeps_the_checkpoint(tmp_path):
     assert "hidden" in said or "classifier" in said
     assert "The last good checkpoint is that of step" in said
     assert all(torch.isfinite(tensor).all() for tensor in last_state(out)["model"].values())
+
+
+def test_losses_that_do_nothing_or_too_much_are_told_of_and_nothing_changes(tmp_path):
+    told = []
+    for name, losses in {"inert": ["conv=1e-12:first"], "much": ["conv=1e6:first"]}.items():
+        trained(tmp_path / name, f"entropy={losses}", "run.steps=1", telling=told.append)
+    assert any("conv=1e-12:first is inert" in sentence for sentence in told)
+    assert any("exceeds the task" in sentence for sentence in told)
+    told.clear()
+    trained(tmp_path / "fine", "entropy=['conv=1e-4:first']", "run.steps=1", telling=told.append)
+    assert not told
+
+
+def test_a_full_disk_leaves_the_checkpoints_that_were_there(tmp_path, monkeypatch):
+    out, calls = tmp_path / "run", []
+    whole = trained(tmp_path / "whole", *PLAIN)
+    before = os.fsync
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) == 20:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        before(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="no space left on device") as caught:
+        trained(out, *PLAIN, "checkpoint_every=1")
+    assert str(out) in str(caught.value)
+    assert not list(out.rglob("*.tmp"))
+    assert len(list((out / "checkpoints").glob("step-*"))) == 2
+    resumed = trained(out, *PLAIN, "checkpoint_every=1", resume=True)
+    assert resumed.figures == whole.figures
+
+
+def test_checkpoints_of_another_network_are_refused(tmp_path):
+    trained(tmp_path / "one", *PLAIN)
+    trained(tmp_path / "two", *PLAIN, "network.width=6")
+    for file in (tmp_path / "one" / "checkpoints").glob("step*"):
+        file.unlink()
+    for file in (tmp_path / "two" / "checkpoints").glob("step*"):
+        file.rename(tmp_path / "one" / "checkpoints" / file.name)
+    with pytest.raises(TrainingError, match="of another network or optimizer"):
+        trained(tmp_path / "one", *PLAIN, resume=True)
+
+
+def test_data_without_splits_hold_their_last_samples_out(tmp_path):
+    x = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", images=x, labels=(x[:, 0] > 0).astype(np.int64))
+    made = changed(
+        Settings(),
+        [
+            f"data.name=npz:{tmp_path}/data.npz", "network.name=fnn", "depth=1", "width=8",
+            "run.steps=60", "learning_rate=0.05", "batch_size=16", "device=cpu",
+        ],
+    )  # fmt: skip
+    told = []
+    result = train(made, tmp_path / "run", telling=told.append)
+    assert "The last 5 of 50 samples are held out as test." in told
+    assert result.figures["accuracy"] >= 0.6
+    with pytest.raises(InfoflowError, match="has no split 'test'"):
+        train(changed(made, ["validation=test"]), tmp_path / "other")
 
 
 def test_a_folder_with_a_run_is_never_mixed(tmp_path):

@@ -59,11 +59,17 @@ def losses(json: options.Json = False, no_color: options.NoColor = False) -> Non
     if json:
         show(rows, [], json, no_color)
         return
+    from textwrap import fill
+
     for row in rows:
-        print(f"{row['name']}: {row['summary']}")  # noqa: T201
-        print(f"  {row['sign']}\n  layers: {row['layers']}\n  source: {row['source']}")  # noqa: T201
-        for line in row["settings"].splitlines():
-            print(f"    {line}")  # noqa: T201
+        lines = [row["sign"], f"layers: {row['layers']}", f"source: {row['source']}"]
+        print(fill(f"{row['name']}: {row['summary']}", 80, subsequent_indent="  "))  # noqa: T201
+        for indent, line in [("  ", x) for x in lines] + [
+            ("    ", x) for x in row["settings"].splitlines()
+        ]:
+            print(  # noqa: T201
+                fill(line, 80, initial_indent=indent, subsequent_indent=f"{indent}  ")
+            )
     print("\nas NAME=λ[,setting=value…][:all | first | PATTERN]")  # noqa: T201
 
 

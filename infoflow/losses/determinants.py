@@ -12,6 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+SINGULAR = 2.0**-23
+"""Times k: share of the largest pivot below which a k × k matrix counts as singular."""
+
 JITTER = 1e-12
 """Of `half_log_det`: share of the mean squared singular value that is added to each."""
 
@@ -20,10 +23,10 @@ def log_abs_det(matrix: Tensor) -> Tensor:
     """log|det A| of one square matrix (k, k), in nats; its gradient is A^{−T}.
 
     By one LU factorisation, in float64 up to k = 1024 and otherwise in float32 (float64 where A
-    is). Where a pivot is below k·ε of the largest, A counts as singular, and the value is that of
-    Σ ½ log(σ² + δ²) with δ = k·ε·σ_max, ε of A's own type: finite, with the gradient
-    U diag(σ/(σ² + δ²)) Vᵀ, which raises the lost directions first. Of a matrix of zeros, and of one
-    that is not finite, the gradient is zero and NaN.
+    is). Where a pivot is below k·2⁻²³ of the largest, A counts as singular, and the value is
+    Σ asinh(σ/2δ) + log δ with δ = k·2⁻²³·σ_max: log σ for σ ≫ δ and log δ at σ = 0. Its gradient
+    U diag(1/√(σ² + 4δ²)) Vᵀ is finite and raises the lost directions first. A matrix of zeros
+    has no direction: gradient 0. One that is not finite gives NaN.
     """
     value: Tensor = _LogAbsDet.apply(matrix)
     return value
@@ -35,7 +38,7 @@ class _LogAbsDet(torch.autograd.Function):
         wide = _wide(matrix.detach())
         factor, pivots, info = torch.linalg.lu_factor_ex(wide)
         diagonal = factor.diagonal().abs()
-        epsilon = matrix.shape[0] * torch.finfo(matrix.dtype).eps
+        epsilon = matrix.shape[0] * SINGULAR
         regular = not int(info) and bool(diagonal.min() > epsilon * diagonal.max())
         context.regular = regular or not bool(torch.isfinite(wide).all())
         if context.regular:
@@ -43,10 +46,11 @@ class _LogAbsDet(torch.autograd.Function):
             regular_value: Tensor = diagonal.log().sum().to(_result(matrix))
             return regular_value
         left, sigma, right = torch.linalg.svd(wide)
-        delta = torch.clamp_min(epsilon * sigma[0], torch.finfo(wide.dtype).tiny ** 0.5)
-        squares = sigma.square() + delta.square()
-        context.save_for_backward((left * (sigma / squares)) @ right)
-        value: Tensor = (0.5 * squares.log().sum()).to(_result(matrix))
+        largest = sigma[0]
+        delta = torch.where(largest > 0, epsilon * largest, torch.ones_like(largest) * 1e-30)
+        slope = torch.where(largest > 0, 1 / torch.hypot(sigma, 2 * delta), 0.0)
+        context.save_for_backward((left * slope) @ right)
+        value: Tensor = ((0.5 * sigma / delta).asinh() + delta.log()).sum().to(_result(matrix))
         return value
 
     @staticmethod
@@ -72,8 +76,8 @@ def half_log_det(matrices: Tensor) -> Tensor:
 
     In float64 (complex128), by Cholesky's factorisation of AAᴴ + 1e-12·tr(AAᴴ)/k·I: singular values
     below a millionth of their root mean square are lifted to that, so that value and gradient
-    are finite at rank loss. Of matrices of zeros the value is that of k values of 1e-150 and the
-    gradient 0.
+    are finite at rank loss; a direction that is lost exactly has gradient 0. Of matrices of zeros
+    the value is that of k values of 1e-100.
     """
     wide = matrices.to(torch.complex128 if matrices.is_complex() else torch.float64)
     tall = wide.shape[-2] > wide.shape[-1]
@@ -81,7 +85,7 @@ def half_log_det(matrices: Tensor) -> Tensor:
     k = gram.shape[-1]
     mean = gram.diagonal(dim1=-2, dim2=-1).real.mean(dim=-1).detach()
     # Scaled to unit mean: extreme weights lose nothing, and the scale comes back as a logarithm.
-    safe = torch.clamp_min(mean, 1e-300)
+    safe = torch.clamp_min(mean, 1e-200)
     identity = torch.eye(k, dtype=gram.dtype, device=gram.device)
     factor = torch.linalg.cholesky(gram / safe[..., None, None] + JITTER * identity)
     logs = factor.diagonal(dim1=-2, dim2=-1).real.log().sum(dim=-1)

@@ -43,6 +43,8 @@ class _Collected:
 class EntropyLoss(nn.Module):
     """A task loss and entropy losses, added up; made before the optimizer.
 
+    A loss of strength 0 is measured and adds nothing: monitoring.
+
     The model stays as it is: it gets hooks and no parameter, and its ``state_dict`` does not
     change. Several processes of an initialised ``torch.distributed`` group give the loss and, once
     gradients are averaged as DistributedDataParallel does it, the gradient of one big batch; the
@@ -137,10 +139,13 @@ class EntropyLoss(nn.Module):
         for index, (name, term) in enumerate(self._named_terms()):
             known = None if self._collected is None else self._collected.moments.get(index)
             of_term = replace(step, known=known)
-            value = term.value(of_term)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and term.request.strength != 0):
+                value = term.value(of_term)
             if value is None:
                 continue
             self._values[name] = value.detach()
+            if term.request.strength == 0:
+                continue
             part = term.contribution(of_term, value).to(kind)
             found[name] = part if term.multiplies_task or share == 1 else share * part
         if self._collected is not None:

@@ -99,10 +99,11 @@ def find_lambda(
         SelectionError: A strength is 0, a term's gradient is 0 in every step, or there is no step.
     """
     found: dict[str, list[float]] = {name: [] for name in entropy.names}
+    for name, term in zip(entropy.names, entropy.terms, strict=True):
+        if _strength(term) == 0:
+            raise SelectionError(f"{name}: a strength of 0 has no gradient; give it 1.")
     for run in steps:
         for each in gradient_shares(model, entropy, entropy.contributions(run())):
-            if each.strength == 0:
-                raise SelectionError(f"{each.name}: a strength of 0 has no gradient; give it 1.")
             if each.term > 0 and math.isfinite(each.ratio) and each.task > 0:
                 found[each.name].append(share * each.strength / each.ratio)
     for name, proposals in found.items():

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from infoflow.errors import ArchitectureError
+
 
 def gaussian_kl(mean: Tensor, log_scale: Tensor, prior_scale: float = 1.0) -> Tensor:
     """KL(N(μ, σ²) ‖ N(0, s²)) elementwise, in nats: ln(s/σ) + (σ² + μ²)/(2s²) − ½."""
@@ -105,6 +107,9 @@ class MeanFieldConv(_MeanField):
         layer: Its weights are the first means; padded with zeros.
         prior_scale: s of the prior N(0, s²).
         scale: σ at the start.
+
+    Raises:
+        ArchitectureError: The layer pads otherwise.
     """
 
     def __init__(
@@ -113,6 +118,10 @@ class MeanFieldConv(_MeanField):
         prior_scale: float = 1.0,
         scale: float = 1e-3,
     ) -> None:
+        if layer.padding_mode != "zeros":
+            raise ArchitectureError(
+                f"MeanFieldConv pads with zeros, but the layer pads with {layer.padding_mode}."
+            )
         super().__init__(layer.weight, layer.bias, prior_scale, scale)
         self._geometry: tuple[Any, ...] = (
             layer.stride,

@@ -16,6 +16,9 @@ from infoflow.capture.nesting import main_output, tensors_of
 from infoflow.errors import CaptureError
 from infoflow.losses.places import Place
 
+COPIED = -1
+"""In the place of a version: of an activation that was copied for certain."""
+
 
 class Watcher:
     """Hooks that are there until `close`.
@@ -89,6 +92,8 @@ class Watcher:
                 "leave it out by a pattern if that is meant."
             )
         for label, (kept, original, version) in self._kept.items():
+            if version == COPIED:
+                continue
             if original._version == version:
                 self._settled.add(label)
             elif kept is original:
@@ -131,6 +136,9 @@ class Watcher:
         labels = self._by_place.setdefault(place.name, [])
         label = place.name if not labels else f"{place.name}#{len(labels) + 1}"
         labels.append(label)
+        if torch.compiler.is_compiling():  # versions say nothing there; the copy is fused
+            self._kept[label] = (tensor.clone(), tensor, COPIED)
+            return
         kept = tensor
         if label in self._overwritten or label not in self._settled:
             kept = tensor.clone()

@@ -49,8 +49,11 @@ class EntropyTrainer(Trainer):
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """The Trainer's optimizer, with α."""
         made: torch.optim.Optimizer = super().create_optimizer(*args, **kwargs)
-        if all(p is not q for g in made.param_groups for p in g["params"] for q in self._alphas()):
+        known = {id(p) for group in made.param_groups for p in group["params"]}
+        if not known.intersection(map(id, self.entropy.parameters())):
             join(made, self.entropy.parameter_groups())
+            # The Trainer clears the model's gradients, not the optimizer's.
+            made.register_step_post_hook(lambda *_: self.entropy.zero_grad())
         return made
 
     def compute_loss(
@@ -97,6 +100,3 @@ class EntropyTrainer(Trainer):
         path = Path(resume_from_checkpoint) / STATE
         if path.is_file():
             self.entropy.load_state_dict(torch.load(path, weights_only=True))
-
-    def _alphas(self) -> list[nn.Parameter]:
-        return list(self.entropy.parameters())

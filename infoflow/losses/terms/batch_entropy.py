@@ -119,17 +119,25 @@ class BatchEntropy(Term):
     def _entropy(
         self, label: str, rows: Tensor, weight: Tensor | None, moments: UnitMoments, processes: int
     ) -> Tensor:
-        enough = moments.count >= 2
-        if not bool(enough.any()):
-            raise EstimateError(
-                f"batch-entropy needs at least two samples in a batch at {label}, which has "
-                f"{int(moments.count.max())}: use larger batches, or drop the last one."
-            )
         variance = with_gradient(rows, moments, processes, weight)
-        if enough.ndim and not bool(enough.all()):  # positions that are padding for nearly all
-            variance, count = variance[enough], moments.count[enough]
-            return unit_entropy(variance, count, self.convention).mean()
-        return unit_entropy(variance, moments.count, self.convention).mean()
+        count = moments.count
+        # Counts are looked at where they may differ: on an accelerator that waits for it.
+        if count.ndim:
+            enough = count >= 2
+            if not bool(enough.any()):
+                raise _too_few(label, int(count.max()))
+            if weight is not None:  # positions that are padding in nearly all samples
+                variance, count = variance[enough], count[enough]
+        elif len(rows) < 2:
+            raise _too_few(label, len(rows))
+        return unit_entropy(variance, count, self.convention).mean()
+
+
+def _too_few(label: str, samples: int) -> EstimateError:
+    return EstimateError(
+        f"batch-entropy needs at least two samples in a batch at {label}, which has {samples}: use "
+        "larger batches, or drop the last one."
+    )
 
 
 def unit_rows(

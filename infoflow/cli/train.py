@@ -213,16 +213,14 @@ class _Line:
 
     def watch(self, progress: Progress) -> None:
         """A row."""
-        text = row_text(progress)
         if progress.split == "test":
-            self.tell(text)
+            self.tell(row_text(progress))
         elif self._live:
             from infoflow.cli.progress import duration
-            from infoflow.render.text import shortened
 
             left = f" · {duration(progress.left)} left" if progress.left is not None else ""
-            width = max(20, _columns() - 1)
-            sys.stderr.write(f"\r\x1b[2K{shortened(text + left, width)}")
+            text = row_text(progress, _columns() - 1 - len(left))
+            sys.stderr.write(f"\r\x1b[2K{text}{left}")
             sys.stderr.flush()
             self._dirty = True
 
@@ -234,16 +232,19 @@ def _columns() -> int:
         return 80
 
 
-def row_text(progress: Progress) -> str:
+def row_text(progress: Progress, width: int | None = None) -> str:
     """A row in words.
 
     Args:
         progress: With the row's values.
+        width: Of the line, None for any; figures that do not fit are left out, the last first.
     """
-    shown = {name: value for name, value in progress.values.items() if name != "learning_rate"}
-    figures = " · ".join(f"{name} {value:.4g}" for name, value in shown.items())
     kind = "test: " if progress.split == "test" else ""
-    return (
-        f"step {progress.done:,}/{progress.total:,} · epoch {progress.epoch}/{progress.epochs} · "
-        f"{kind}{figures}"
-    )
+    text = f"step {progress.done:,}/{progress.total:,} · epoch {progress.epoch}/{progress.epochs}"
+    shown = [(name, one) for name, one in progress.values.items() if name != "learning_rate"]
+    for place, (name, value) in enumerate(shown):
+        part = f" · {kind if place == 0 else ''}{name} {value:.4g}"
+        if width is not None and len(text) + len(part) > width:
+            break
+        text += part
+    return text

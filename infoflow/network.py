@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from infoflow.architectures import build, describe, fit, recognise, resize
 from infoflow.checkpoints import open_checkpoint
 from infoflow.checkpoints.module import from_module
-from infoflow.errors import CheckpointError, MissingDependencyError, SelectionError
+from infoflow.errors import (
+    ArchitectureError,
+    CheckpointError,
+    MissingDependencyError,
+    SelectionError,
+)
 from infoflow.layers import Plan, plan
 from infoflow.words import plural, shape_text
 
@@ -83,10 +88,10 @@ def _recognised(
         return checkpoint, architecture
     try:
         return checkpoint, _architecture(checkpoint, said, input_size)
-    except MissingDependencyError:
+    except (ArchitectureError, MissingDependencyError) as error:
         note = (
-            f"Its metadata name the network {said}, which torch is needed to build: without it "
-            "the sizes of the layers' inputs are not known."
+            f"Its metadata name the network {said}, which cannot be built here ({error}): the "
+            "sizes of the layers' inputs are not known."
         )
         return replace(checkpoint, notes=(*checkpoint.notes, note)), None
 

@@ -183,8 +183,8 @@ def _of_family(spec: str) -> Blueprint:
     def make() -> nn.Module:
         try:
             made: nn.Module = family.make(**options)
-        except ValueError as error:
-            raise ArchitectureError(f"infoflow:{spec}: {error}") from error
+        except (ValueError, RuntimeError, OverflowError) as error:
+            raise ArchitectureError(f"infoflow:{spec}: {_said(error)}") from error
         return made
 
     inputs = options["inputs"]

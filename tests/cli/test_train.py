@@ -63,6 +63,7 @@ def test_a_checkpoint_is_trained_on(run, tmp_path):
     mistake(again, "already holds a run")
 
 
+@pytest.mark.long
 def test_a_network_of_a_family_needs_no_flags_afterwards(run, tmp_path):
     out = tmp_path / "run"
     result = run(

@@ -33,8 +33,10 @@ __all__ = [
 ]
 
 FAMILIES: dict[str, Family] = {
-    "fnn": Family(FNN, "a plain network of equal dense layers"),
-    "autoencoder": Family(Autoencoder, "dense layers to a latent code and back", "reconstruction"),
+    "fnn": Family(FNN, "a plain network of equal dense layers", pictures=False),
+    "autoencoder": Family(
+        Autoencoder, "dense layers to a latent code and back", "reconstruction", pictures=False
+    ),
     "cnn": Family(CNN, "blocks of convolution, ReLU and pooling, then two dense layers"),
     "lenet5": Family(LeNet, "LeNet-5 with ReLU and max pooling"),
     "resnet": Family(ResNet, "He et al.'s residual networks for CIFAR, of depth 6n + 2"),

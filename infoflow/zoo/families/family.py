@@ -16,6 +16,9 @@ Task = Literal["classification", "reconstruction", "segmentation"]
 LARGEST = 1_000_000
 """Of one number of a member: a file's metadata must not ask for what no machine can hold."""
 
+MOST = {"depth": 2000, "blocks": 16}
+"""Of options that count layers."""
+
 FIXED = ("inputs", "classes")
 """Options that come from the data, not from whoever trains."""
 
@@ -28,11 +31,13 @@ class Family:
         make: Builds a member from its options.
         summary: One phrase.
         task: What its members are for.
+        pictures: Whether a sample is a picture: channels, height and width.
     """
 
     make: Callable[..., nn.Module]
     summary: str
     task: Task = "classification"
+    pictures: bool = True
 
     @property
     def options(self) -> dict[str, Option]:
@@ -86,10 +91,14 @@ def member(family: Family, name: str, options: Mapping[str, Option]) -> dict[str
         ValueError: There is no such option, or its value is of another kind.
     """
     known = family.options
-    for key, value in options.items():
+    found = dict(known)
+    for key, given in options.items():
         if key not in known:
             raise ValueError(f"{name} has no option {key!r}; it has {', '.join(known)}")
         default = known[key]
+        # A shape of one number is spelled like that number.
+        value = (given,) if isinstance(default, tuple) and type(given) is int else given
+        found[key] = value
         fits = isinstance(value, type(default)) or (
             isinstance(default, float) and isinstance(value, int)
         )
@@ -97,9 +106,12 @@ def member(family: Family, name: str, options: Mapping[str, Option]) -> dict[str
             raise ValueError(f"{key} of {name} is like {_text(default)}, not {_text(value)}")
         numbers = value if isinstance(value, tuple) else (value,)
         for number in numbers:
-            if isinstance(number, int | float) and not 0 <= number <= LARGEST:
+            if isinstance(number, int | float) and not 0 <= number <= MOST.get(key, LARGEST):
                 raise ValueError(f"{key} of {name} cannot be {_text(value)}")
-    return {**known, **options}
+    inputs = found["inputs"]
+    if family.pictures and (not isinstance(inputs, tuple) or len(inputs) != 3):
+        raise ValueError(f"{name} takes pictures (channels, height, width), not {_text(inputs)}")
+    return found
 
 
 def built(family: Family, name: str, options: Mapping[str, Option]) -> nn.Module:

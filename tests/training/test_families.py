@@ -68,6 +68,6 @@ def test_what_is_no_network_is_one_sentence(text, tmp_path):
         build(f"infoflow:{text}")
     assert "\n" not in str(caught.value)
     path = tmp_path / "network.safetensors"
-    save_file({"w": torch.ones(2, 2)}, path, {"architecture": f"infoflow:{text}"})
+    save_file({"head.weight": torch.ones(4, 2)}, path, {"architecture": f"infoflow:{text}"})
     report = analyze(path, measures="paper", complete=False)
     assert f"Its metadata name the network infoflow:{text}, which cannot be" in report.notes[0]

@@ -108,6 +108,30 @@ def test_each_term_is_logged_and_alpha_has_no_weight_decay(tmp_path):
     assert not torch.equal(alpha, torch.full_like(alpha, float(alpha[0])))  # it was learned
 
 
+def scalars(folder):
+    """(tag, step) and value of each record of TensorBoard's files."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found = {}
+    for file in sorted(folder.glob("events.*")):
+        data, place = file.read_bytes(), 0
+        while place < len(data):
+            length = int.from_bytes(data[place : place + 8], "little")
+            event = Event.FromString(data[place + 12 : place + 12 + length])
+            found |= {(one.tag, event.step): one.simple_value for one in event.summary.value}
+            place += length + 16
+    return found
+
+
+def test_tensorboard_holds_the_rows(tmp_path):
+    trained(tmp_path / "run", *PLAIN)
+    shown = scalars(tmp_path / "run" / "tensorboard")
+    for row in rows(tmp_path / "run"):
+        for name in ("loss", "accuracy"):
+            value = shown[f"{row['split']}/{name}", int(row["step"])]
+            assert value == pytest.approx(float(row[name]), rel=1e-6)
+
+
 def test_clipped_gradients_move_no_farther(tmp_path):
     one_step = (*PLAIN, "run.steps=1", "momentum=0.0", "learning_rate=1.0")
     trained(tmp_path / "run", *one_step, "clip=0.01")

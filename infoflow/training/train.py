@@ -93,13 +93,13 @@ def train(
         else:
             position, size = restore(job, state), int(state["metrics"])
             telling(f"Going on after step {position.step:,} of {job.total:,}.")
+    first = cautions(job) if position.step == 0 else []  # before anything is written
     fabric.barrier()
     if is_main():
         if not resume:
             folder.begin(settings, made)
         if position.step == 0:
             write_network(job, folder.path / checkpointing.FOLDER / FIRST, 0, {})
-    first = cautions(job) if position.step == 0 else []
     for sentence in (*job.network.notes, *job.sets.notes, *first):
         telling(sentence)
     log = Log(job, folder.path, size, position.step)

@@ -65,7 +65,9 @@ class RunFolder:
             )
         if resume and not self.holds_a_run:
             raise TrainingError(f"{self.path} holds no run to resume (there is no {RUN}).")
-        if not self.holds_a_run and self.path.is_dir() and any(self.path.iterdir()):
+        inside = self.path.rglob("*") if not self.holds_a_run and self.path.is_dir() else ()
+        # A run that was killed in its first moment leaves folders and what it was writing.
+        if any(one.is_file() and not one.name.startswith(atomic.TEMPORARY) for one in inside):
             raise OutputError(
                 f"{self.path}: is a folder with other things in it; name a new one with --out."
             )

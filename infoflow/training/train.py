@@ -82,17 +82,7 @@ def train(
     fabric = make_fabric(settings.run)
     job = assemble(settings, found, fabric)
     made = _made(job)
-    position, size = Position(), None
-    if resume:
-        for sentence in folder.refuse_others(settings, made):
-            telling(sentence)
-        atomic.clear(folder.path) if is_main() else None
-        state = checkpointing.newest(folder.path, telling)
-        if state is None:
-            telling("There is no checkpoint yet: the run begins anew.")
-        else:
-            position, size = restore(job, state), int(state["metrics"])
-            telling(f"Going on after step {position.step:,} of {job.total:,}.")
+    position, size = _resumed(job, folder, made, telling) if resume else (Position(), None)
     first = cautions(job) if position.step == 0 else []  # before anything is written
     fabric.barrier()
     if is_main():
@@ -111,6 +101,23 @@ def train(
     if is_main():
         write_network(job, folder.path / MODEL, position.step, figures)
     return Trained(folder.path, position.step, job.task.name, figures, is_main())
+
+
+def _resumed(
+    job: Job, folder: RunFolder, made: dict[str, Any], telling: Callable[[str], None]
+) -> tuple[Position, int | None]:
+    """Where the run in the folder goes on, and how many bytes of metrics.csv count."""
+    for sentence in folder.refuse_others(job.settings, made):
+        telling(sentence)
+    if is_main():
+        atomic.clear(folder.path)
+    state = checkpointing.newest(folder.path, telling)
+    if state is None:
+        telling("There is no checkpoint yet: the run begins anew.")
+        return Position(), None
+    position = restore(job, state)
+    telling(f"Going on after step {position.step:,} of {job.total:,}.")
+    return position, int(state["metrics"])
 
 
 def _made(job: Job) -> dict[str, Any]:

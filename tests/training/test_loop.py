@@ -260,6 +260,9 @@ def test_a_folder_with_a_run_is_never_mixed(tmp_path):
     trained(out, *PLAIN, "run.steps=3", overwrite=True)
     assert rows(out)[-1]["step"] == "3"
     assert len(list((out / "checkpoints").glob("step-*"))) == 1
+    (tmp_path / "begun" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "begun" / ".infoflow-0a.tmp").write_text("half")
+    trained(tmp_path / "begun", *PLAIN, "run.steps=3")
     other = tmp_path / "other"
     other.mkdir()
     (other / "notes.txt").write_text("mine")

@@ -61,6 +61,10 @@ class EstimateError(InfoflowError):
     """A measure of activations cannot be computed from what it was given."""
 
 
+class TrainingError(InfoflowError):
+    """A run of training cannot begin, go on or end as asked for."""
+
+
 class ReferenceTableError(InfoflowError):
     """A table of healthy networks cannot be read, made or changed."""
 

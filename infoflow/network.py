@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from infoflow.architectures import build, describe, fit, recognise, resize
 from infoflow.checkpoints import open_checkpoint
 from infoflow.checkpoints.module import from_module
-from infoflow.errors import CheckpointError, SelectionError
+from infoflow.errors import (
+    ArchitectureError,
+    CheckpointError,
+    MissingDependencyError,
+    SelectionError,
+)
 from infoflow.layers import Plan, plan
 from infoflow.words import plural, shape_text
 
@@ -45,7 +51,7 @@ def open_network(
     """
     if isinstance(source, (str, PathLike)):
         checkpoint = open_checkpoint(fspath(source), weights=weights, trust_pickle=trust_pickle)
-        architecture = _architecture(checkpoint, arch, input_size)
+        checkpoint, architecture = _recognised(checkpoint, arch, input_size or _said(checkpoint))
     else:
         checkpoint = from_module(source)
         architecture = describe(source, input_size, name=type(source).__name__)
@@ -58,6 +64,36 @@ def open_network(
             f"{plural(count, 'tensor')} ({'; '.join(kinds[:3]) or 'none at all'})."
         )
     return Opened(checkpoint, architecture, planned)
+
+
+OURS = "infoflow:"
+"""Beginning of names of networks that a file may give for itself in the data-free way."""
+
+
+def _said(checkpoint: Checkpoint) -> tuple[int, ...] | None:
+    """The size of the input that a file which names its network gives in its metadata."""
+    found = re.fullmatch(r"\d{1,4}x(\d{1,5})x(\d{1,5})", checkpoint.metadata.get("input_size", ""))
+    if found is None or "architecture" not in checkpoint.metadata:
+        return None
+    return int(found[1]), int(found[2])
+
+
+def _recognised(
+    checkpoint: Checkpoint, arch: str | None, input_size: tuple[int, ...] | None
+) -> tuple[Checkpoint, Architecture | None]:
+    """What the file is: as named by the caller, by its tensors, or by its own metadata."""
+    architecture = _architecture(checkpoint, arch, input_size)
+    said = checkpoint.metadata.get("architecture", "")
+    if architecture is not None or not said.startswith(OURS):
+        return checkpoint, architecture
+    try:
+        return checkpoint, _architecture(checkpoint, said, input_size)
+    except (ArchitectureError, MissingDependencyError) as error:
+        note = (
+            f"Its metadata name the network {said}, which cannot be built here ({error}): the "
+            "sizes of the layers' inputs are not known."
+        )
+        return replace(checkpoint, notes=(*checkpoint.notes, note)), None
 
 
 def _architecture(

@@ -156,12 +156,40 @@ def ours(name: str) -> Blueprint:
             f"ResNet-{residual.depth} (CIFAR)",
             channels=3,
         )
+    if name not in zoo and name.partition("(")[0] in families().FAMILIES:
+        return _of_family(name)
     if name not in zoo:
-        raise ArchitectureError(
-            f"infoflow has no network {name!r}; {nearest(name, [*zoo, 'cifar-resnet20'])}"
-        )
+        known = [*zoo, "cifar-resnet20", *families().FAMILIES]
+        raise ArchitectureError(f"infoflow has no network {name!r}; {nearest(name, known)}")
     entry = zoo[name]
     return Blueprint(entry.factory, entry.input_size, entry.title, entry.channels)
+
+
+def families() -> Any:
+    """The module of our families of networks, which needs torch."""
+    return importlib.import_module("infoflow.zoo.families")
+
+
+def _of_family(spec: str) -> Blueprint:
+    """A member of a family, such as ``fnn(depth=30,width=100)``."""
+    home = families()
+    try:
+        name, given = home.read(spec)
+        family = home.FAMILIES[name]
+        options = home.member(family, name, given)
+    except ValueError as error:
+        raise ArchitectureError(f"infoflow:{spec}: {error}") from error
+
+    def make() -> nn.Module:
+        try:
+            made: nn.Module = family.make(**options)
+        except (ValueError, RuntimeError, OverflowError) as error:
+            raise ArchitectureError(f"infoflow:{spec}: {_said(error)}") from error
+        return made
+
+    inputs = options["inputs"]
+    size = tuple(inputs[1:]) or None
+    return Blueprint(make, size, home.spelled(name, given) if given else name, channels=inputs[0])
 
 
 def user_blueprint(path: Path, factory: str) -> Blueprint:

@@ -15,9 +15,11 @@ from infoflow.cli import (
     layers,
     lists,
     prune,
+    recipes,
     reference,
     schema,
     selftest,
+    train,
 )
 
 app = typer.Typer(
@@ -52,6 +54,8 @@ app.command("analyze")(analyze.analyze)
 app.command("diff")(diff.diff)
 app.command("extract")(extract.extract)
 app.command("prune")(prune.prune)
+app.command("train")(train.train)
+app.command("recipes")(recipes.recipes)
 app.command("check")(check.check)
 app.command("layers")(layers.layers)
 app.command("measures")(lists.measures)

@@ -10,7 +10,7 @@ def measures(json: options.Json = False, no_color: options.NoColor = False) -> N
     from infoflow.measures import descriptions
 
     rows = [{"name": name, **fields} for name, fields in descriptions().items()]
-    _show(rows, ["name", "symbol", "unit", "group", "summary", "source"], json, no_color)
+    show(rows, ["name", "symbol", "unit", "group", "summary", "source"], json, no_color)
 
 
 def formats(json: options.Json = False, no_color: options.NoColor = False) -> None:
@@ -30,7 +30,7 @@ def formats(json: options.Json = False, no_color: options.NoColor = False) -> No
         }
         for format in FORMATS
     ]
-    _show(rows, ["name", "summary", "memory-mapped", "extra"], json, no_color)
+    show(rows, ["name", "summary", "memory-mapped", "extra"], json, no_color)
     if not json:
         print("\na missing extra: pip install 'infoflow[NAME]'")  # noqa: T201
         print("\nrecognised by names and shapes:")  # noqa: T201
@@ -57,7 +57,7 @@ def losses(json: options.Json = False, no_color: options.NoColor = False) -> Non
         for loss in LOSSES.values()
     ]
     if json:
-        _show(rows, [], json, no_color)
+        show(rows, [], json, no_color)
         return
     from textwrap import fill
 
@@ -73,7 +73,7 @@ def losses(json: options.Json = False, no_color: options.NoColor = False) -> Non
     print("\nas NAME=λ[,setting=value…][:all | first | PATTERN]")  # noqa: T201
 
 
-def _show(rows: list[dict[str, str]], keys: list[str], json: bool, no_color: bool) -> None:
+def show(rows: list[dict[str, str]], keys: list[str], json: bool, no_color: bool) -> None:
     """A table, or the same rows as JSON."""
     from infoflow.cli.console import standard_output
 

@@ -1,0 +1,1 @@
+"""Training: settings, sampling, the loop, and what survives a kill."""

@@ -206,6 +206,6 @@ def test_rows_that_no_batch_brought_are_no_numbers(kind: str, tmp_path: Path) ->
     shape = sizes[site].shape
     for rows in (slice(1, 2), slice(3, 5)):
         room.activation(site, torch.ones(rows.stop - rows.start, *shape), rows, SAMPLES)
-    (found,) = room.taken()
+    found = next(room.taken())
     absent = found.activations[site].flatten(1).isnan().all(dim=1)
     assert absent.tolist() == [True, False, True, False, False, True]

@@ -70,7 +70,8 @@ def _run(module: nn.Module, data: Data, prepare: Prepare) -> Trial:
         try:
             output = recorder.run(batch)
         except CaptureError as error:
-            raise _refusal(data, batch, error) from error
+            pictures = data.pictures is not None
+            raise _refusal(data.name, batch, error, pictures=pictures) from error
         said = recorder.note
         sites = list(recorder.activations.items())
         answer = main_output(output)
@@ -80,19 +81,37 @@ def _run(module: nn.Module, data: Data, prepare: Prepare) -> Trial:
     return Trial(data, batch, output, last.module_type.lower() if last else "", tuple(notes))
 
 
+def first_output(module: nn.Module, batch: Batch, name: str) -> Any:
+    """What a network makes of a batch, in evaluation mode; it is left as it was.
+
+    Args:
+        module: The network.
+        batch: The samples, where the network is.
+        name: Of the data, for the sentence.
+
+    Raises:
+        DataError: It does not take such inputs.
+    """
+    try:
+        with capture(module) as recorder:
+            return recorder.run(batch)
+    except CaptureError as error:
+        raise _refusal(name, batch, error, pictures=False) from error
+
+
 def _same(values: Tensor, answer: Tensor | None) -> bool:
     return answer is not None and values.numel() == answer.numel() and values.dtype == (
         answer.dtype
     ) and torch.equal(values.reshape(answer.shape), answer.detach())  # fmt: skip
 
 
-def _refusal(data: Data, batch: Batch, error: CaptureError) -> DataError:
+def _refusal(name: str, batch: Batch, error: CaptureError, *, pictures: bool) -> DataError:
     cause = error.__cause__
     if cause is None:  # a sentence of our own, such as that of an id outside an embedding
-        return DataError(f"{data.name}: {error}")
+        return DataError(f"{name}: {error}")
     how = (
         "say its input size with --input-size, or give data of the shape that it was trained on"
-        if data.pictures is not None
+        if pictures
         else "give data of the shape that it was trained on"
     )
     return DataError(

@@ -21,7 +21,7 @@ from infoflow.checkpoints import open_checkpoint
 from infoflow.data import Batch
 from infoflow.errors import SelectionError
 from infoflow.losses import EntropyLoss, read
-from infoflow.models import first_run
+from infoflow.models.trial import first_output
 from infoflow.training import networks
 from infoflow.training.augmentation import Augmentation, read_augmentation
 from infoflow.training.networks import Network, Subject
@@ -195,7 +195,7 @@ def assemble(settings: Settings, found: Subject, fabric: Any) -> Job:
     network = networks.build(found, sample, task.classes, run.seed)
     module = network.module
     module.eval()
-    task.check(first_run(module, sample), sample)
+    task.check(first_output(module, sample, settings.data.name), sample)
     module.train()
     entropy = EntropyLoss(module, *settings.loss.entropy) if settings.loss.entropy else None
     if entropy is not None:

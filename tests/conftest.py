@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from tests.cases import gaussian
 from tests.data_sets import unpack_tests
+from tests.processes import hear_interruptions
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -32,6 +33,7 @@ def run(tmp_path: Path) -> Run:
             timeout=120,
             env=os.environ | {"COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8"} | env,
             check=False,
+            preexec_fn=hear_interruptions,
         )
 
     return command

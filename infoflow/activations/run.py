@@ -34,6 +34,7 @@ from infoflow.capture.survey import Survey, survey
 from infoflow.data.batch import Batch
 from infoflow.errors import CaptureError
 from infoflow.graph import Chain, cut_points
+from infoflow.kernels.bandwidths import check_rule
 from infoflow.measures.outputs.reading import reading_of
 from infoflow.memory import available_memory
 from infoflow.models import Runnable, trial
@@ -53,6 +54,7 @@ class Run:
     def __init__(self, network: Runnable, request: ActivationRequest, progress: Progress) -> None:
         self.network, self.request, self.progress = network, request, progress
         self.form = Form.of(request)
+        check_rule(request.sigma)
         self.device = device_of(request.device)
         self.dtype = dtype_of(request.precision)
         self.data = opened(request, preprocessing_of(network, request))

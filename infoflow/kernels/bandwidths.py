@@ -70,6 +70,20 @@ class Spread:
     reference: Tensor | None = None
 
 
+def check_rule(rule: str | float) -> None:
+    """Refuse what is neither a rule nor a σ.
+
+    Raises:
+        EstimateError: Says what there is.
+    """
+    if isinstance(rule, str) and rule not in BANDWIDTHS:
+        raise EstimateError(
+            f"No bandwidth rule is called {rule!r}; there are {', '.join(BANDWIDTHS)}, or a number."
+        )
+    if not isinstance(rule, str) and not (math.isfinite(rule) and rule > 0):
+        raise EstimateError(f"A bandwidth must be a positive number, not {rule!r}.")
+
+
 def bandwidth(
     rule: str | float,
     distances: Tensor,
@@ -94,14 +108,9 @@ def bandwidth(
         EstimateError: The rule is unknown, σ is not a positive number, or what the rule needs is
             missing.
     """
+    check_rule(rule)
     if not isinstance(rule, str):
-        if not (math.isfinite(rule) and rule > 0):
-            raise EstimateError(f"A bandwidth must be a positive number, not {rule!r}.")
         return Bandwidth(float(rule), "given")
-    if rule not in BANDWIDTHS:
-        raise EstimateError(
-            f"No bandwidth rule is called {rule!r}; there are {', '.join(BANDWIDTHS)}, or a number."
-        )
     n = distances.shape[0] if samples is None else samples
     if distances.shape[0] > MEDIAN_SAMPLES:
         few = thinned(distances.shape[0]).to(distances.device)

@@ -15,13 +15,14 @@ from tests.cases import gaussian
 
 
 def mistake(result, *words):
-    """Exit code 2, one sentence on standard error with these words, nothing else."""
+    """Exit code 2, one sentence on standard error with these words; before it the plan at most."""
     assert result.returncode == 2, result.stderr
     assert result.stdout == ""
-    assert len(result.stderr.strip().splitlines()) == 1
+    *before, sentence = result.stderr.strip().splitlines()
+    assert not before or (len(before) == 1 and "activations and error signals" in before[0])
     assert "Traceback" not in result.stderr
     for word in words:
-        assert word in result.stderr
+        assert word in sentence
 
 
 def test_the_table_fits_80_columns(run, small_file):

@@ -217,7 +217,7 @@ def test_grey_floats(report, tmp_path):
     assert "of one class" in found["notes"]
     assert ("", "accuracy", "value") in found["rows"]
     np.savez(tmp_path / "grey.npz", images=images, labels=np.arange(24) % 4)
-    mistake(report("grey", "npz:grey.npz"), "label 3 (sample 4)", "labels 0 to 2")
+    mistake(report("grey", "npz:grey.npz"), "label 3 (sample 4 of those drawn)", "labels 0 to 2")
     mistake(report("grey", "npz:grey.npz", "--device", "gpu"), "cpu, cuda, cuda:1 or mps")
 
 

@@ -18,6 +18,7 @@ import infoflow
 from infoflow.engines import ENGINES
 from infoflow.errors import InfoflowError, MissingDependencyError, SelectionError
 from tests.cases import SAMPLES, gaussian
+from tests.processes import hear_interruptions
 
 SAMPLE = SAMPLES / "lenet5-mnist.pt"
 
@@ -38,6 +39,7 @@ def start(*arguments: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hear_interruptions,  # noqa: PLW1509
     )
 
 
